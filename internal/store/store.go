@@ -1,0 +1,253 @@
+// Package store is SQL over two engines: SQLite embedded, PostgreSQL for
+// operators. It owns the connections, the transactions with their retries, the
+// schema and its migrations; the SQL of each noun lives with that noun's rules,
+// as one text that runs on both. There is no storage interface: [DB] is the
+// real thing, in tests too (design.md section 6). It imports floor 0 only.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/url"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // driver "pgx"
+	_ "modernc.org/sqlite"             // driver "sqlite"
+)
+
+// Config says where the data is. Exactly one of Path and DSN is set.
+type Config struct {
+	Path string // SQLite database file
+	DSN  string // PostgreSQL connection string, as pgx reads it
+	Now  func() time.Time
+	Log  *slog.Logger
+}
+
+// DB is an open store.
+type DB struct {
+	write, read *sql.DB // the same pool on PostgreSQL
+	engine      engine
+	now         func() time.Time
+	log         *slog.Logger
+	epochs      [topics]atomic.Uint64
+}
+
+type engine int
+
+const (
+	engineSQLite engine = iota
+	enginePostgres
+)
+
+// Open connects and brings the schema up to date.
+func Open(ctx context.Context, c Config) (*DB, error) {
+	db := &DB{now: c.Now, log: c.Log}
+	var err error
+	if c.DSN != "" {
+		err = db.openPostgres(c.DSN)
+	} else {
+		err = db.openSQLite(c.Path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := db.migrate(ctx); err != nil {
+		db.Close()
+		return nil, err
+	}
+	return db, nil
+}
+
+// openSQLite makes one connection that writes and several that cannot.
+func (db *DB) openSQLite(path string) (err error) {
+	pragmas := []string{
+		"busy_timeout(10000)", // first: the ones below already take locks
+		"journal_mode(WAL)",   // readers beside the writer
+		"synchronous(FULL)",   // NORMAL loses acknowledged writes when the power goes
+		"foreign_keys(1)",
+		"secure_delete(1)", // what is deleted is overwritten in the file
+	}
+	dsn := func(extra url.Values) string {
+		for _, p := range pragmas {
+			extra.Add("_pragma", p)
+		}
+		return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + extra.Encode()
+	}
+	// Immediate: a transaction that reads first and writes later would be
+	// refused with BUSY at once, whatever the timeout.
+	if db.write, err = sql.Open("sqlite", dsn(url.Values{"_txlock": {"immediate"}})); err != nil {
+		return err
+	}
+	db.write.SetMaxOpenConns(1)
+	pragmas = append(pragmas, "query_only(1)")
+	if db.read, err = sql.Open("sqlite", dsn(url.Values{"_txlock": {"deferred"}})); err != nil {
+		return err
+	}
+	readers := max(4, runtime.NumCPU())
+	db.read.SetMaxOpenConns(readers)
+	db.read.SetMaxIdleConns(readers)
+	return nil
+}
+
+func (db *DB) openPostgres(dsn string) (err error) {
+	db.engine = enginePostgres
+	db.write, err = sql.Open("pgx", dsn)
+	if err == nil {
+		db.write.SetMaxOpenConns(16)
+		db.write.SetMaxIdleConns(16)
+	}
+	db.read = db.write
+	return err
+}
+
+// Close releases the connections.
+func (db *DB) Close() error {
+	err := db.write.Close()
+	if db.read != db.write {
+		err = errors.Join(err, db.read.Close())
+	}
+	return err
+}
+
+// Tx is one transaction. Its methods carry the context it was begun with.
+type Tx struct {
+	// Now is the time of the transaction: every row that it writes carries this one.
+	Now time.Time
+
+	ctx     context.Context
+	tx      *sql.Tx
+	db      *DB
+	changed [topics]bool
+}
+
+// Exec runs a statement that returns no rows.
+func (tx *Tx) Exec(query string, args ...any) (sql.Result, error) {
+	r, err := tx.tx.ExecContext(tx.ctx, query, args...)
+	return r, translate(err)
+}
+
+// Query runs a statement that returns rows. The caller closes them.
+func (tx *Tx) Query(query string, args ...any) (*sql.Rows, error) {
+	rows, err := tx.tx.QueryContext(tx.ctx, query, args...)
+	return rows, translate(err)
+}
+
+// QueryRow runs a statement that returns one row; Scan gives [ErrNoRows] where there is none.
+func (tx *Tx) QueryRow(query string, args ...any) *sql.Row {
+	return tx.tx.QueryRowContext(tx.ctx, query, args...)
+}
+
+// Collect runs a query and scans each row into a value.
+func Collect[T any](tx *Tx, scan func(func(...any) error) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := tx.Query(query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []T
+	for rows.Next() {
+		v, err := scan(rows.Scan)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, translate(rows.Err())
+}
+
+// ErrNoRows is what Scan gives for a row that is not there.
+var ErrNoRows = sql.ErrNoRows
+
+// View runs f in a transaction that reads one consistent state and cannot
+// write. f may run more than once.
+func (db *DB) View(ctx context.Context, f func(*Tx) error) error {
+	opts := &sql.TxOptions{ReadOnly: true}
+	if db.engine == enginePostgres {
+		opts.Isolation = sql.LevelRepeatableRead
+	}
+	return db.retry(ctx, db.read, opts, f)
+}
+
+// Update runs f in a transaction that is durable once Update returns nil. It
+// retries when the engine asks for it, so f may run more than once and touches
+// nothing but tx.
+func (db *DB) Update(ctx context.Context, f func(*Tx) error) error {
+	opts := &sql.TxOptions{}
+	if db.engine == enginePostgres {
+		opts.Isolation = sql.LevelSerializable
+	}
+	return db.retry(ctx, db.write, opts, f)
+}
+
+// attempts bounds the retries of one transaction; at the last its wait is about 250 ms.
+const attempts = 12
+
+func (db *DB) retry(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, f func(*Tx) error) error {
+	for n := 1; ; n++ {
+		err := db.once(ctx, pool, opts, f)
+		if err == nil || !retryable(err) || n == attempts || ctx.Err() != nil {
+			return translate(err)
+		}
+		db.log.DebugContext(ctx, "transaction retried", "attempt", n, "err", err)
+		wait := time.Duration(1+rand.N(1<<min(n, 8))) * time.Millisecond
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (db *DB) once(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, f func(*Tx) error) error {
+	begun, err := pool.BeginTx(ctx, opts)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer begun.Rollback() // does nothing after a commit
+	tx := &Tx{Now: db.now().UTC().Truncate(time.Microsecond), ctx: ctx, tx: begun, db: db}
+	if err := f(tx); err != nil {
+		return err
+	}
+	if err := begun.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	for topic, changed := range tx.changed {
+		if changed {
+			db.epochs[topic].Add(1)
+		}
+	}
+	return nil
+}
+
+// Topic is a part of the data that caches follow.
+type Topic int
+
+// The topics.
+const (
+	Directory Topic = iota // principals, applications, credentials
+	Keys                   // signing keys
+	Resources              // resources, and with them which identities a machine has
+	Vaults                 // vaults: their names and access rules
+	topics
+)
+
+// Changed marks a topic as changed by this transaction: its epoch moves when
+// the transaction commits.
+func (tx *Tx) Changed(t Topic) { tx.changed[t] = true }
+
+// Epoch returns a number that moves with every committed change of a topic. A
+// cache entry holds while the epoch is the one that was read before the entry
+// was made.
+func (db *DB) Epoch(t Topic) uint64 { return db.epochs[t].Load() }
+
+// Micros is the form of a time in a column; the zero time has none of its own.
+func Micros(t time.Time) int64 { return t.UnixMicro() }
+
+// Time reads back what [Micros] wrote.
+func Time(us int64) time.Time { return time.UnixMicro(us).UTC() }
