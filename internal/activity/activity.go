@@ -1,0 +1,116 @@
+// Package activity keeps who did what, and what came of it: the sign-in log
+// and the activity log. It never holds a value, a token or a body. Entries are
+// written beside the requests, in batches, so that no read waits for a disk.
+// It may import the store and below.
+package activity
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"midas/internal/azure"
+	"midas/internal/store"
+)
+
+// Entry is one thing that was done.
+type Entry struct {
+	Time          time.Time
+	Plane         string // the door: "arm", "keyvault", "entra", "imds"
+	Caller        string // object id, "" where nobody was verified
+	Operation     string // the action, or the grant of a sign-in
+	Target        string // id of what it was done to
+	Status        int    // HTTP status of the answer
+	Code          string // wire code of a failure
+	RequestID     string
+	CorrelationID string
+	ClientAddress string
+}
+
+// queued bounds the entries that wait for the disk; past it they are counted and dropped.
+const queued = 8192
+
+// Log takes entries and writes them behind the requests.
+type Log struct {
+	db      *store.DB
+	log     *slog.Logger
+	queue   chan Entry
+	dropped atomic.Uint64
+}
+
+// New returns a log. Nothing is written until [Log.Run] runs.
+func New(db *store.DB, log *slog.Logger) *Log {
+	return &Log{db: db, log: log, queue: make(chan Entry, queued)}
+}
+
+// Record takes an entry and never waits.
+func (l *Log) Record(e Entry) {
+	select {
+	case l.queue <- e:
+	default:
+		l.dropped.Add(1)
+	}
+}
+
+// Run writes entries until ctx ends, then what is left of them.
+func (l *Log) Run(ctx context.Context) error {
+	for {
+		select {
+		case e := <-l.queue:
+			l.write(ctx, l.batch(e))
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			defer cancel()
+			for len(l.queue) > 0 {
+				l.write(last, l.batch(<-l.queue))
+			}
+			return nil
+		}
+	}
+}
+
+// batch takes what else is waiting: one commit serves all of it.
+func (l *Log) batch(first Entry) []Entry {
+	batch := []Entry{first}
+	for len(batch) < 512 {
+		select {
+		case e := <-l.queue:
+			batch = append(batch, e)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+func (l *Log) write(ctx context.Context, batch []Entry) {
+	if n := l.dropped.Swap(0); n > 0 {
+		l.log.WarnContext(ctx, "activity entries were dropped: they came faster than the store takes them", "count", n)
+	}
+	err := l.db.Update(ctx, func(tx *store.Tx) error {
+		for _, e := range batch {
+			_, err := tx.Exec(`INSERT INTO activity (id, at, plane, caller, operation, target, status, code, request_id, correlation_id, client_address)
+				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+				fmt.Sprintf("%016x-%s", store.Micros(e.Time), azure.NewGUID()), store.Micros(e.Time), e.Plane, e.Caller, e.Operation, e.Target, e.Status, e.Code, e.RequestID, e.CorrelationID, e.ClientAddress)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		l.log.ErrorContext(ctx, "activity entries are lost", "count", len(batch), "err", err)
+	}
+}
+
+// Recent returns the newest entries, newest first, at most limit of them.
+func Recent(tx *store.Tx, limit int) ([]Entry, error) {
+	return store.Collect(tx, func(scan func(...any) error) (e Entry, err error) {
+		var at int64
+		err = scan(&at, &e.Plane, &e.Caller, &e.Operation, &e.Target, &e.Status, &e.Code, &e.RequestID, &e.CorrelationID, &e.ClientAddress)
+		e.Time = store.Time(at)
+		return e, err
+	}, `SELECT at, plane, caller, operation, target, status, code, request_id, correlation_id, client_address FROM activity ORDER BY id DESC LIMIT $1`, limit)
+}
