@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // Types of the ids that have no provider of their own.
@@ -27,13 +28,14 @@ const (
 // value is no id at all and differs from the tenant root.
 type ResourceID struct {
 	path   string // without a trailing slash; "/" for the tenant root
+	key    string // path, folded
 	typ    string // "Namespace/type[/childType…]", as given
 	parent int    // length of the path of the parent: scope, container or owning resource
 	scope  int    // length of the path before the last "/providers/"
 }
 
 // Root is the tenant root, above every other scope.
-func Root() ResourceID { return ResourceID{path: "/", typ: TypeTenant} }
+func Root() ResourceID { return ResourceID{path: "/", key: "/", typ: TypeTenant} }
 
 // SubscriptionScope returns the id of a subscription.
 func SubscriptionScope(s SubscriptionID) ResourceID {
@@ -53,7 +55,7 @@ var errNotResourceID = errors.New("not a resource id")
 // real clients send them) are dropped. The last "/providers/" starts the
 // resource, since a scope may itself hold one.
 func ParseResourceID(s string) (ResourceID, error) {
-	if len(s) == 0 || len(s) > maxResourceID || s[0] != '/' {
+	if len(s) == 0 || len(s) > maxResourceID || s[0] != '/' || !utf8.ValidString(s) {
 		return ResourceID{}, errNotResourceID
 	}
 	segs := make([]string, 0, 16)
@@ -76,6 +78,7 @@ func ParseResourceID(s string) (ResourceID, error) {
 // one provider part after another, each an extension of what came before.
 func parseSegments(segs []string) (ResourceID, error) {
 	id := ResourceID{path: "/" + strings.Join(segs, "/"), typ: TypeTenant}
+	id.key = Fold(id.path)
 	i, end := 0, 0 // next segment; length of the path consumed so far
 	advance := func(n int) {
 		id.parent = end
@@ -124,10 +127,10 @@ func (id ResourceID) String() string { return id.path }
 func (id ResourceID) IsZero() bool { return id.path == "" }
 
 // Key returns the folded form: two ids name the same thing when their keys are equal.
-func (id ResourceID) Key() string { return Fold(id.path) }
+func (id ResourceID) Key() string { return id.key }
 
 // Equal reports whether both name the same resource.
-func (id ResourceID) Equal(other ResourceID) bool { return strings.EqualFold(id.path, other.path) }
+func (id ResourceID) Equal(other ResourceID) bool { return id.key == other.key }
 
 // Type returns "Namespace/type[/childType…]" with the casing it was given;
 // compare it with [strings.EqualFold].
@@ -194,10 +197,9 @@ func (id ResourceID) Join(elements ...string) ResourceID {
 // that rg1 does not cover rg10 (design.md section 8). Every id covers itself
 // and the root covers all.
 func (id ResourceID) Covers(other ResourceID) bool {
-	if id.path == "/" {
+	if id.key == "/" {
 		return !other.IsZero()
 	}
-	n := len(id.path)
-	return n > 0 && len(other.path) >= n && strings.EqualFold(other.path[:n], id.path) &&
-		(len(other.path) == n || other.path[n] == '/')
+	n := len(id.key)
+	return n > 0 && strings.HasPrefix(other.key, id.key) && (len(other.key) == n || other.key[n] == '/')
 }

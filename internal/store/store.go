@@ -234,6 +234,7 @@ const (
 	Keys                   // signing keys
 	Resources              // resources, and with them which identities a machine has
 	Vaults                 // vaults: their names and access rules
+	Roles                  // role definitions and assignments
 	topics
 )
 

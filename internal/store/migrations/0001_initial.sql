@@ -117,6 +117,8 @@ CREATE TABLE role_assignments (
     PRIMARY KEY (scope_key, id),
     UNIQUE (scope_key, role_id, principal_id)
 );
+CREATE UNIQUE INDEX role_assignments_id ON role_assignments (id);
+CREATE INDEX role_assignments_role ON role_assignments (role_id);
 CREATE INDEX role_assignments_principal ON role_assignments (principal_id, scope_key);
 
 CREATE TABLE resources (
@@ -141,7 +143,7 @@ CREATE TABLE vaults (
     id           TEXT PRIMARY KEY,
     name         TEXT NOT NULL,
     name_key     TEXT NOT NULL UNIQUE,
-    resource_key TEXT NOT NULL UNIQUE REFERENCES resources (key)
+    resource_key TEXT NOT NULL UNIQUE REFERENCES resources (key) DEFERRABLE INITIALLY DEFERRED
 );
 
 CREATE TABLE secrets (
