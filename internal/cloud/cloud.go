@@ -128,6 +128,9 @@ func (p Profile) V1Issuer(t azure.TenantID) string {
 // V2Issuer is the issuer of version 2.0 tokens, without one.
 func (p Profile) V2Issuer(t azure.TenantID) string { return p.Authority(t) + "/v2.0" }
 
+// ResourceManagerHosts are the names that Resource Manager answers under.
+func (p Profile) ResourceManagerHosts() []string { return []string{p.ResourceHost, p.managementHost} }
+
 // ResourceManager is the base address of Resource Manager, without a trailing slash.
 func (p Profile) ResourceManager() string { return "https://" + p.ResourceHost }
 

@@ -45,15 +45,11 @@ func withRoots(roots, ca []byte) []byte {
 	return append(bytes.Clone(roots), ca...)
 }
 
-// JavaTrustStore is the bundle as a PKCS#12 trust store that can stand in for
-// a JVM's cacerts. It is neither encrypted nor under a MAC: a JVM reads its
-// cacerts without a password, and would find an encrypted one empty. A JVM does
-// not apply the name constraints of a root; other clients do.
-func (a *Authority) JavaTrustStore() ([]byte, error) {
-	return javaTrustStore(a.Bundle())
-}
-
-func javaTrustStore(bundle []byte) ([]byte, error) {
+// JavaTrustStore turns a bundle, PEM, into a PKCS#12 trust store that can
+// stand in for a JVM's cacerts. It is neither encrypted nor under a MAC: a JVM
+// reads its cacerts without a password, and would find an encrypted one empty.
+// A JVM does not apply the name constraints of a root; other clients do.
+func JavaTrustStore(bundle []byte) ([]byte, error) {
 	var entries []pkcs12.TrustStoreEntry
 	for block, rest := pem.Decode(bundle); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "CERTIFICATE" {

@@ -53,7 +53,7 @@ func TestBundleEndsWithTheAuthority(t *testing.T) {
 func TestJavaTrustStoreHoldsTheBundle(t *testing.T) {
 	a := newTestAuthority(t, t.TempDir(), today())
 	// Twice the same certificate: no name in the store may hide another.
-	store, err := javaTrustStore(withRoots(a.CAPEM(), a.CAPEM()))
+	store, err := JavaTrustStore(withRoots(a.CAPEM(), a.CAPEM()))
 	if err != nil {
 		t.Fatal(err)
 	}

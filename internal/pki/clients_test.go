@@ -129,7 +129,7 @@ func TestCurl(t *testing.T) {
 func TestJava(t *testing.T) {
 	keytool, java := tool(t, "keytool", "default-jdk-headless"), tool(t, "java", "default-jdk-headless")
 	a := newTestAuthority(t, t.TempDir(), today())
-	store, err := a.JavaTrustStore()
+	store, err := JavaTrustStore(a.Bundle())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,88 @@
+package arm
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+
+	"midas/internal/fault"
+)
+
+// content is the body of a PUT or PATCH: the envelope that all resources share.
+type content struct {
+	location   string
+	tags       map[string]string // nil where the body has none
+	hasTags    bool
+	identity   json.RawMessage
+	properties json.RawMessage
+	extra      map[string]json.RawMessage
+}
+
+// extraMembers are kept as they are given. What an answer carries and a
+// caller sends back unchanged is let pass; anything else is a mistake.
+var (
+	extraMembers = []string{"sku", "kind", "plan", "zones", "managedBy", "extendedLocation", "scale"}
+	readOnly     = []string{"id", "name", "type", "etag", "systemData", "resources"}
+)
+
+// parseContent reads an envelope. A member that no resource has is refused by
+// name, as a misspelt one would otherwise be lost in silence.
+func parseContent(body []byte) (*content, error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(body, &members); err != nil || members == nil {
+		if err == nil || len(body) == 0 {
+			return nil, fault.New(fault.Invalid, "The request content was invalid and could not be deserialized: a JSON object is expected.").Named(CodeInvalidContent)
+		}
+		return nil, invalidJSON(err, "")
+	}
+	c := &content{extra: map[string]json.RawMessage{}}
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		value := members[name]
+		if string(value) == "null" {
+			continue
+		}
+		if err := c.set(name, value); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+func (c *content) set(name string, value json.RawMessage) error {
+	is := func(want string) bool { return strings.EqualFold(name, want) }
+	switch {
+	case is("location"):
+		return decode(value, &c.location, "location")
+	case is("tags"):
+		c.hasTags = true
+		if err := decode(value, &c.tags, "tags"); err != nil {
+			return err
+		}
+		return checkTags(c.tags)
+	case is("identity"):
+		c.identity = value
+		return nil
+	case is("properties"):
+		if !isObject(value) {
+			return fault.New(fault.Invalid, "The request content was invalid and could not be deserialized: the value of 'properties' is not an object.").Named(CodeInvalidContent).At("properties")
+		}
+		c.properties = value
+		return nil
+	}
+	if slices.ContainsFunc(readOnly, is) {
+		return nil
+	}
+	if i := slices.IndexFunc(extraMembers, is); i >= 0 {
+		c.extra[extraMembers[i]] = value
+		return nil
+	}
+	return fault.New(fault.Invalid, "The request content was invalid and could not be deserialized: 'Could not find member '%.64s' on object of type 'ResourceDefinition'. Path '%.64s'.'.", name, name).Named(CodeInvalidContent).At(name)
+}
+
+func decode(value json.RawMessage, into any, at string) error {
+	if err := json.Unmarshal(value, into); err != nil {
+		return invalidJSON(err, at)
+	}
+	return nil
+}

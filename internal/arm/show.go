@@ -1,0 +1,108 @@
+package arm
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"midas/internal/azure"
+	"midas/internal/resource"
+)
+
+// object is a JSON object whose members keep their order.
+type object []member
+
+type member struct {
+	name  string
+	value any
+}
+
+// MarshalJSON writes the members in order.
+func (o object) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	b.WriteByte('{')
+	for i, m := range o {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "%q:", m.name)
+		if err := enc.Encode(m.value); err != nil {
+			return nil, err
+		}
+		b.Truncate(b.Len() - 1) // the encoder's newline
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+// show renders a kept resource in the api-version of the call.
+func (d *Door) show(c *Call, p *Provider, t *Type, r *resource.Resource) (any, error) {
+	if t.Show != nil {
+		r = r.Clone()
+		if err := t.Show(c, r); err != nil {
+			return nil, err
+		}
+	}
+	o := object{{"id", r.ID.String()}, {"name", r.ID.Name()}, {"type", p.Namespace + "/" + t.Name}}
+	if t.Tracked {
+		o = append(o, member{"location", r.Location}, member{"tags", orEmpty(r.Tags)})
+	}
+	o = append(o, envelope(r)...)
+	o = append(o, member{"properties", r.Properties})
+	if t.System {
+		o = append(o, member{"systemData", systemData(r)})
+	}
+	if t.ETag {
+		o = append(o, member{"etag", etag(r)})
+	}
+	return o, nil
+}
+
+// envelope holds the members between the tags and the properties.
+func envelope(r *resource.Resource) object {
+	var o object
+	for _, name := range slices.Sorted(maps.Keys(r.Extra)) {
+		o = append(o, member{name, r.Extra[name]})
+	}
+	if r.Identity != nil {
+		o = append(o, member{"identity", r.Identity})
+	}
+	return o
+}
+
+// summary renders a resource as lists of resources do: without properties.
+func (d *Door) summary(r *resource.Resource) any {
+	typ := r.ID.Type()
+	if namespace, name, ok := strings.Cut(typ, "/"); ok {
+		if p, t := d.find(namespace, name); t != nil {
+			typ = p.Namespace + "/" + t.Name
+		}
+	}
+	o := object{{"id", r.ID.String()}, {"name", r.ID.Name()}, {"type", typ}, {"location", r.Location}, {"tags", orEmpty(r.Tags)}}
+	return append(o, envelope(r)...)
+}
+
+func orEmpty(tags map[string]string) map[string]string {
+	if tags == nil {
+		return map[string]string{}
+	}
+	return tags
+}
+
+func etag(r *resource.Resource) string { return fmt.Sprintf(`"%d"`, r.Version) }
+
+// Timestamp writes a time as Resource Manager does: seven fraction digits.
+func Timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.0000000Z") }
+
+func systemData(r *resource.Resource) any {
+	by := func(prefix string, who azure.ObjectID, at time.Time) object {
+		return object{{prefix + "By", who}, {prefix + "ByType", "Application"}, {prefix + "At", Timestamp(at)}}
+	}
+	return append(by("created", r.CreatedBy, r.CreatedAt), by("lastModified", r.UpdatedBy, r.UpdatedAt)...)
+}

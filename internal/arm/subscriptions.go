@@ -1,0 +1,169 @@
+package arm
+
+import (
+	"net/http"
+	"strings"
+
+	"midas/internal/azure"
+	"midas/internal/directory"
+	"midas/internal/fault"
+	"midas/internal/rbac"
+)
+
+// tenants lists the caller's own tenant.
+func (d *Door) tenants(c *Call, r *http.Request) (*Answer, error) {
+	t, err := directory.TenantByIDOrDomain(c.Tx, string(c.Caller.Tenant))
+	if err != nil {
+		return nil, err
+	}
+	return list(object{{"id", "/tenants/" + string(t.ID)}, {"tenantId", t.ID}, {"countryCode", "US"}, {"displayName", t.DisplayName},
+		{"domains", []string{t.Domain}}, {"tenantCategory", "Home"}, {"defaultDomain", t.Domain}, {"tenantType", "AAD"}}), nil
+}
+
+func list(values ...any) *Answer {
+	if values == nil {
+		values = []any{}
+	}
+	return &Answer{Status: http.StatusOK, Body: object{{"value", values}}}
+}
+
+// visible reports whether the caller has any role at, above or below a
+// subscription: enough to see that it is there, as on Azure.
+func (c *Call) visible(scope azure.ResourceID) (bool, error) {
+	held, err := rbac.Assignments(c.Tx, rbac.AssignmentFilter{Scope: scope, Principals: c.Caller.Principals, ManagementGroups: c.ManagementGroups})
+	return len(held) > 0, err
+}
+
+func (d *Door) subscriptions(c *Call, r *http.Request) (*Answer, error) {
+	all, err := directory.Subscriptions(c.Tx, c.Caller.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	var seen []any
+	for _, s := range all {
+		ok, err := c.visible(azure.SubscriptionScope(s.ID))
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			seen = append(seen, showSubscription(s))
+		}
+	}
+	return &Answer{Status: http.StatusOK, Body: object{{"value", append([]any{}, seen...)}, {"count", object{{"type", "Total"}, {"value", len(seen)}}}}}, nil
+}
+
+func (d *Door) subscription(c *Call, r *http.Request) (*Answer, error) {
+	ok, err := c.visible(c.ID)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		if err := c.authorize(azure.TypeSubscription+"/read", c.ID); err != nil {
+			return nil, err
+		}
+	}
+	s, err := directory.SubscriptionByID(c.Tx, c.ID.Subscription())
+	if err != nil {
+		return nil, err
+	}
+	return &Answer{Status: http.StatusOK, Body: showSubscription(s)}, nil
+}
+
+func showSubscription(s directory.Subscription) any {
+	return object{{"id", "/subscriptions/" + string(s.ID)}, {"authorizationSource", "RoleBased"}, {"managedByTenants", []any{}}, {"subscriptionId", s.ID},
+		{"tenantId", s.Tenant}, {"displayName", s.DisplayName}, {"state", s.State},
+		{"subscriptionPolicies", object{{"locationPlacementId", "Public_2014-09-01"}, {"quotaId", "PayAsYouGo_2014-09-01"}, {"spendingLimit", "Off"}}}}
+}
+
+func (d *Door) locations(c *Call, r *http.Request) (*Answer, error) {
+	if err := d.seesSubscription(c, azure.TypeSubscription+"/locations/read"); err != nil {
+		return nil, err
+	}
+	var all []any
+	for _, l := range d.Cloud.Locations {
+		all = append(all, object{{"id", c.ID.String() + "/locations/" + l.Name}, {"name", l.Name}, {"type", "Region"}, {"displayName", l.DisplayName}, {"regionalDisplayName", l.DisplayName},
+			{"metadata", object{{"regionType", "Physical"}, {"regionCategory", "Recommended"}}}})
+	}
+	return list(all...), nil
+}
+
+func (d *Door) seesSubscription(c *Call, action string) error {
+	ok, err := c.visible(c.ID)
+	if err != nil || ok {
+		return err
+	}
+	return c.authorize(action, c.ID)
+}
+
+// providers describes the registered providers, from the same values that
+// serve them; with a namespace in the path, that one.
+func (d *Door) providers(c *Call, r *http.Request) (*Answer, error) {
+	if c.ID.Subscription() != "" {
+		if err := d.seesSubscription(c, "Microsoft.Resources/subscriptions/providers/read"); err != nil {
+			return nil, err
+		}
+	}
+	segs := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	last := segs[len(segs)-1]
+	if strings.EqualFold(last, "providers") {
+		var all []any
+		for i := range d.Providers {
+			all = append(all, d.describe(c, &d.Providers[i]))
+		}
+		return list(all...), nil
+	}
+	p, _ := d.find(last, "")
+	if p == nil {
+		return nil, fault.New(fault.NotFound, "The resource namespace '%.64s' is invalid.", last).Named(CodeInvalidNamespace)
+	}
+	return &Answer{Status: http.StatusOK, Body: d.describe(c, p)}, nil
+}
+
+// register answers that a provider is registered: all are, always.
+func (d *Door) register(c *Call, r *http.Request) (*Answer, error) {
+	segs := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	namespace := segs[len(segs)-2]
+	if err := c.authorize(namespace+"/register/action", c.ID); err != nil {
+		return nil, err
+	}
+	p, _ := d.find(namespace, "")
+	if p == nil {
+		return nil, fault.New(fault.NotFound, "The resource namespace '%.64s' is invalid.", namespace).Named(CodeInvalidNamespace)
+	}
+	return &Answer{Status: http.StatusOK, Body: d.describe(c, p)}, nil
+}
+
+func (d *Door) describe(c *Call, p *Provider) any {
+	var regions []string
+	for _, l := range d.Cloud.Locations {
+		regions = append(regions, l.DisplayName)
+	}
+	var types []any
+	for _, t := range p.Types {
+		where, capabilities := []string{}, "None"
+		if t.Tracked {
+			where, capabilities = regions, "SupportsTags, SupportsLocation"
+		}
+		types = append(types, object{{"resourceType", t.Name}, {"locations", where}, {"apiVersions", t.Versions}, {"defaultApiVersion", t.Versions[0]}, {"capabilities", capabilities}})
+	}
+	return object{{"id", strings.TrimSuffix(c.ID.String(), "/") + "/providers/" + p.Namespace}, {"namespace", p.Namespace}, {"resourceTypes", types},
+		{"registrationState", "Registered"}, {"registrationPolicy", "RegistrationRequired"}}
+}
+
+// versions are all those of a provider's types, newest first.
+func (p *Provider) versions() []string {
+	seen := map[string]bool{}
+	var all []string
+	for _, t := range p.Types {
+		for _, v := range t.Versions {
+			if !seen[v] {
+				seen[v] = true
+				all = append(all, v)
+			}
+		}
+	}
+	return all
+}
+
+// cutType splits "Namespace/type/child" after the namespace.
+func cutType(typ string) (namespace, name string, ok bool) { return strings.Cut(typ, "/") }

@@ -1,0 +1,197 @@
+// Package control is the door of our own admin API: JSON over HTTP on a unix
+// socket that only its owner may open. It owns the routes, their JSON, the
+// socket and the client that the commands use. It decides nothing: what runs,
+// which machine is attached and who may do what comes in as functions. It may
+// import fault and wire only.
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"midas/internal/fault"
+	"midas/internal/wire"
+)
+
+// Door is the admin API. All fields but Record are needed.
+type Door struct {
+	Now    func() time.Time
+	Log    *slog.Logger
+	Record func(wire.Event)
+
+	Status func() Status
+	Token  func(ctx context.Context, resource string) (Token, error)
+	Why    func(ctx context.Context, r WhyRequest) (WhyAnswer, error)
+
+	// CreateServicePrincipal makes a program's own identity.
+	CreateServicePrincipal func(ctx context.Context, r ServicePrincipalRequest) (ServicePrincipal, error)
+
+	// Attach opens the endpoints of a machine, named by resource id or by name;
+	// "" is no machine. They stay until ctx ends, which is when the client has
+	// gone away, and need not outlive an error.
+	Attach func(ctx context.Context, machine string) (Attachment, error)
+}
+
+// maxBody bounds a request's body, in bytes.
+const maxBody = 64 << 10
+
+// route is one thing that can be asked.
+type route struct {
+	method string
+	serve  wire.Handler
+}
+
+// Routes returns the handler of the whole API. Its requests last as long as
+// their clients stay, so the server's base context has to end with the server.
+func (d Door) Routes() http.Handler {
+	routes := map[string]route{
+		"/status": {http.MethodGet, d.status},
+		"/token":  {http.MethodPost, d.token},
+		"/why":    {http.MethodPost, d.why},
+		"/attach": {http.MethodPost, d.attach},
+
+		"/service-principals": {http.MethodPost, d.servicePrincipal},
+	}
+	return wire.Door{Name: "control", Now: d.Now, Log: d.Log, Record: d.Record, Fail: fail}.Handle(
+		func(w http.ResponseWriter, r *http.Request) error {
+			w.Header().Set("X-Ms-Request-Id", wire.EventOf(r.Context()).RequestID)
+			if err := refuseBrowsers(r); err != nil {
+				return err
+			}
+			to, ok := routes[r.URL.Path]
+			if !ok {
+				return fault.New(fault.NotFound, "There is nothing at this path.")
+			}
+			if r.Method != to.method {
+				w.Header().Set("Allow", to.method)
+				return fault.New(fault.Unsupported, "This path takes %s only.", to.method).Named(codeMethodNotAllowed)
+			}
+			return to.serve(w, r)
+		})
+}
+
+// refuseBrowsers keeps web pages out, should a proxy or a port forward ever
+// put the socket where a browser reaches it: none of our clients sends these.
+func refuseBrowsers(r *http.Request) error {
+	for _, name := range []string{"Origin", "Referer"} {
+		if len(r.Header.Values(name)) > 0 {
+			return fault.New(fault.Forbidden, "Requests with the header %s are refused.", name)
+		}
+	}
+	if host := wire.Host(r); host != "midas" && host != "localhost" {
+		return fault.New(fault.Forbidden, "Requests to this host are refused.")
+	}
+	return nil
+}
+
+func (d Door) status(w http.ResponseWriter, r *http.Request) error {
+	return wire.WriteJSON(w, http.StatusOK, d.Status())
+}
+
+func (d Door) token(w http.ResponseWriter, r *http.Request) error {
+	q, err := read[TokenRequest](r)
+	if err != nil {
+		return err
+	}
+	if q.Resource == "" {
+		return fault.New(fault.Invalid, "The member 'resource' is missing.").At("resource")
+	}
+	wire.EventOf(r.Context()).Target = q.Resource
+	t, err := d.Token(r.Context(), q.Resource)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	return wire.WriteJSON(w, http.StatusOK, t)
+}
+
+func (d Door) why(w http.ResponseWriter, r *http.Request) error {
+	q, err := read[WhyRequest](r)
+	if err != nil {
+		return err
+	}
+	for _, m := range []struct{ name, value string }{{"principal", q.Principal}, {"action", q.Action}, {"scope", q.Scope}} {
+		if m.value == "" {
+			return fault.New(fault.Invalid, "The member '%s' is missing.", m.name).At(m.name)
+		}
+	}
+	a, err := d.Why(r.Context(), q)
+	if err != nil {
+		return err
+	}
+	return wire.WriteJSON(w, http.StatusOK, a)
+}
+
+func (d Door) servicePrincipal(w http.ResponseWriter, r *http.Request) error {
+	q, err := read[ServicePrincipalRequest](r)
+	if err != nil {
+		return err
+	}
+	if q.Name == "" {
+		return fault.New(fault.Invalid, "The member 'name' is missing.").At("name")
+	}
+	p, err := d.CreateServicePrincipal(r.Context(), q)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	return wire.WriteJSON(w, http.StatusOK, p)
+}
+
+// attach answers with one line and then holds the response open: the
+// connection is the lease, so a client that dies cannot leave a machine's
+// endpoint behind.
+func (d Door) attach(w http.ResponseWriter, r *http.Request) error {
+	q, err := read[AttachRequest](r)
+	if err != nil {
+		return err
+	}
+	ctx, release := context.WithCancel(r.Context())
+	defer release()
+	a, err := d.Attach(ctx, q.VM)
+	if err != nil {
+		return err
+	}
+	line, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	wire.EventOf(ctx).Target = a.VM
+	// The server's time limits are for requests that end.
+	conn := http.NewResponseController(w)
+	if err := conn.SetReadDeadline(time.Time{}); err != nil {
+		return err
+	}
+	if err := conn.SetWriteDeadline(time.Time{}); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Write(append(line, '\n')) // a peer that went away ends ctx
+	if err := conn.Flush(); err != nil {
+		return nil
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// read decodes a body of one JSON value with no unknown members.
+func read[T any](r *http.Request) (v T, err error) {
+	b, err := wire.JSONBody(r, maxBody)
+	if err != nil {
+		return v, err
+	}
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&v); err != nil {
+		return v, fault.Wrap(err, fault.Invalid, "The body is not the JSON that this path takes.")
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return v, fault.New(fault.Invalid, "The body holds more than one JSON value.")
+	}
+	return v, nil
+}

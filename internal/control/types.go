@@ -1,0 +1,95 @@
+package control
+
+// The types below are the JSON of this API and what `--json` prints: scripts
+// rely on their member names (design.md section 5).
+
+// Status says what runs here and how to reach it.
+type Status struct {
+	Endpoint       string    `json:"endpoint"` // host:port of the front port
+	PID            int       `json:"pid"`
+	Version        string    `json:"version"`
+	Cloud          string    `json:"cloud"` // name of the profile: "AzureCloud"
+	TenantID       string    `json:"tenantId"`
+	SubscriptionID string    `json:"subscriptionId"`
+	DataDir        string    `json:"dataDir"`
+	CAFile         string    `json:"caFile"`     // the installation's own CA, PEM
+	BundleFile     string    `json:"bundleFile"` // the CA and the roots of this machine, PEM
+	ControlSocket  string    `json:"controlSocket"`
+	Endpoints      Endpoints `json:"endpoints"`
+	Sample         *Sample   `json:"sample,omitempty"`
+}
+
+// Endpoints are the addresses by which clients call the cloud, without trailing slashes.
+type Endpoints struct {
+	Login           string `json:"login"`
+	ResourceManager string `json:"resourceManager"`
+	Graph           string `json:"graph"`
+	VaultSuffix     string `json:"vaultSuffix"` // a host suffix: no scheme, no leading dot
+}
+
+// Sample names what `midas up --sample` made.
+type Sample struct {
+	ResourceGroup string `json:"resourceGroup"`
+	VM            string `json:"vm"`
+	Vault         string `json:"vault"`
+	VaultURI      string `json:"vaultUri"`
+	Secret        string `json:"secret"`
+}
+
+// TokenRequest asks for an access token for the operator.
+type TokenRequest struct {
+	Resource string `json:"resource"` // the audience: "https://vault.azure.net"
+}
+
+// Token is an access token for the operator.
+type Token struct {
+	AccessToken string `json:"access_token"`
+	ExpiresOn   int64  `json:"expires_on"` // Unix seconds
+	TokenType   string `json:"token_type"` // "Bearer"
+	Resource    string `json:"resource"`   // as asked
+}
+
+// WhyRequest asks whether a principal may do something.
+type WhyRequest struct {
+	Principal string `json:"principal"` // object id
+	Action    string `json:"action"`    // "Microsoft.KeyVault/vaults/secrets/getSecret/action"
+	Scope     string `json:"scope"`     // resource id
+}
+
+// WhyAnswer says whether it may, and why.
+type WhyAnswer struct {
+	Allowed    bool   `json:"allowed"`
+	Reason     string `json:"reason"`               // one sentence for people
+	Assignment string `json:"assignment,omitempty"` // resource id of the role assignment that allows it
+	Role       string `json:"role,omitempty"`       // name of the role it assigns
+	Policy     string `json:"policy,omitempty"`     // the vault whose access policy decides
+}
+
+// ServicePrincipalRequest asks for an application with a service principal and
+// a credential of its own.
+type ServicePrincipalRequest struct {
+	Name        string `json:"name"`
+	Certificate string `json:"certificate,omitempty"` // PEM; in place of a password
+	Role        string `json:"role,omitempty"`        // name or id of a role to assign
+	Scope       string `json:"scope,omitempty"`       // resource id to assign it at
+}
+
+// ServicePrincipal is what was made, in the words of `az ad sp create-for-rbac`.
+type ServicePrincipal struct {
+	AppID       string `json:"appId"`
+	DisplayName string `json:"displayName"`
+	ObjectID    string `json:"objectId"`           // of the service principal
+	Password    string `json:"password,omitempty"` // shown this once
+	Tenant      string `json:"tenant"`
+}
+
+// AttachRequest asks for the local endpoints of a machine.
+type AttachRequest struct {
+	VM string `json:"vm"` // a name, a resource id, or "" for no machine
+}
+
+// Attachment is what stands ready while the one who asked stays connected.
+type Attachment struct {
+	VM         string `json:"vm"`                   // resource id, "" for no machine
+	IMDSSocket string `json:"imdsSocket,omitempty"` // unix socket that answers as the machine's 169.254.169.254:80
+}

@@ -1,0 +1,94 @@
+package midas
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"midas/internal/azure"
+	"midas/internal/control"
+	"midas/internal/directory"
+	"midas/internal/fault"
+	"midas/internal/rbac"
+	"midas/internal/store"
+	"midas/internal/vault"
+)
+
+// why explains whether a principal may do something, by the rules that the
+// doors themselves ask.
+func (s *Server) why(ctx context.Context, q control.WhyRequest) (answer control.WhyAnswer, err error) {
+	scope, err := azure.ParseResourceID(q.Scope)
+	if err != nil {
+		return answer, fault.New(fault.Invalid, "%q is not a scope\nhint: a scope is a resource id, such as /subscriptions/%s", q.Scope, s.ids.subscription)
+	}
+	err = s.db.View(ctx, func(tx *store.Tx) error {
+		p, err := s.principal(tx, q.Principal)
+		if err != nil {
+			return err
+		}
+		groups, err := directory.Groups(tx, p.ID)
+		if err != nil {
+			return err
+		}
+		who := append([]azure.ObjectID{p.ID}, groups...)
+		op, data := vault.OperationOf(q.Action)
+		if data {
+			v, name, err := vault.Holding(tx, scope)
+			if err != nil && !fault.Is(err, fault.NotFound) {
+				return err
+			}
+			if err == nil && !v.Properties.UsesRBAC() {
+				answer, err = byPolicy(tx, vault.Caller{AppID: p.AppID, Principals: who}, v, op, name)
+				return err
+			}
+		}
+		d, err := rbac.Check(tx, rbac.Request{Principals: who, Action: q.Action, Data: data, Scope: scope, ManagementGroups: []azure.ResourceID{rbac.RootManagementGroup(s.ids.tenant)}})
+		answer = control.WhyAnswer{Allowed: d.Allowed, Reason: d.String()}
+		if d.Assignment != nil {
+			answer.Assignment = d.Assignment.ResourceID().String()
+		}
+		if d.Role != nil {
+			answer.Role = d.Role.RoleName
+		}
+		return err
+	})
+	return answer, err
+}
+
+// byPolicy explains a vault that goes by access policies.
+func byPolicy(tx *store.Tx, who vault.Caller, v *vault.Vault, op vault.Operation, name string) (control.WhyAnswer, error) {
+	answer := control.WhyAnswer{Policy: v.Resource.String()}
+	err := vault.Authorize(tx, who, v, op, name)
+	switch {
+	case err == nil:
+		answer.Allowed = true
+		answer.Reason = fmt.Sprintf("allowed: an access policy of the vault %s gives the secrets permission %q", v.Name, op.Permission())
+	case fault.Is(err, fault.Forbidden):
+		answer.Reason = fmt.Sprintf("denied: no access policy of the vault %s gives the secrets permission %q; roles do not count there, as it uses access policies", v.Name, op.Permission())
+	default:
+		return answer, err
+	}
+	return answer, nil
+}
+
+// principal finds who is meant: by object id, app id, user principal name, or
+// the resource whose identity it is.
+func (s *Server) principal(tx *store.Tx, name string) (p directory.Principal, err error) {
+	switch id, isGUID := azure.ParseGUID(name); {
+	case isGUID:
+		if p, err = directory.PrincipalByID(tx, azure.ObjectID(id)); fault.Is(err, fault.NotFound) {
+			p, err = directory.PrincipalByAppID(tx, s.ids.tenant, azure.AppID(id))
+		}
+	case strings.HasPrefix(name, "/"):
+		var resource azure.ResourceID
+		if resource, err = azure.ParseResourceID(name); err == nil {
+			p, err = directory.PrincipalByResource(tx, resource)
+		}
+	default:
+		p, err = directory.PrincipalByUPN(tx, name)
+	}
+	if err != nil {
+		return p, fault.Wrap(err, fault.NotFound, "there is no principal %q\nhint: name it by object id, app id, user principal name, or the id of the resource whose identity it is", name)
+	}
+	return p, nil
+}
