@@ -75,7 +75,7 @@ func (d Door) Handle(h Handler) http.Handler {
 			e.Code = d.Fail(out, r, err)
 		}
 		e.Status = out.status
-		d.log(r.Context(), e, err)
+		d.log(r, e, err)
 		if d.Record != nil {
 			d.Record(*e)
 		}
@@ -106,11 +106,15 @@ func (d Door) run(h Handler, w http.ResponseWriter, r *http.Request) (err error)
 }
 
 // log writes one line per request. Neither query nor body is in it: both may hold secrets.
-func (d Door) log(ctx context.Context, e *Event, err error) {
+// A challenge to a client that has sent no credential yet is how its
+// conversation begins, and nobody's failure.
+func (d Door) log(r *http.Request, e *Event, err error) {
+	ctx := r.Context()
 	level := slog.LevelDebug
 	switch {
 	case e.Status >= 500:
 		level = slog.LevelError
+	case e.Status == http.StatusUnauthorized && r.Header.Get("Authorization") == "":
 	case e.Status >= 400:
 		level = slog.LevelInfo
 	}
