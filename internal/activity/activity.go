@@ -61,10 +61,8 @@ func (l *Log) Run(ctx context.Context) error {
 		case e := <-l.queue:
 			l.write(ctx, l.batch(e))
 		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-			defer cancel()
 			for len(l.queue) > 0 {
-				l.write(last, l.batch(<-l.queue))
+				l.write(ctx, l.batch(<-l.queue))
 			}
 			return nil
 		}
@@ -85,7 +83,10 @@ func (l *Log) batch(first Entry) []Entry {
 	return batch
 }
 
+// write outlives ctx by a moment: what was taken is kept even as the server ends.
 func (l *Log) write(ctx context.Context, batch []Entry) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
 	if n := l.dropped.Swap(0); n > 0 {
 		l.log.WarnContext(ctx, "activity entries were dropped: they came faster than the store takes them", "count", n)
 	}

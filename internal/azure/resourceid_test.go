@@ -97,3 +97,20 @@ func FuzzParseResourceID(f *testing.F) {
 		}
 	})
 }
+
+func TestNewGUID(t *testing.T) {
+	seen := map[string]bool{}
+	for range 100 {
+		id := NewGUID()
+		folded, ok := ParseGUID(id)
+		if !ok || folded != id || id[14] != '4' || !strings.ContainsRune("89ab", rune(id[19])) || seen[id] {
+			t.Fatalf("%q is not a fresh version 4 GUID in lower case", id)
+		}
+		seen[id] = true
+	}
+	for _, bad := range []string{"", "x", strings.Repeat("0", 36), "0b1f6471-1bf0-4dda-aec3-cb9272f0959g", "{0b1f6471-1bf0-4dda-aec3-cb9272f0959}"} {
+		if _, ok := ParseGUID(bad); ok {
+			t.Errorf("%q is a GUID", bad)
+		}
+	}
+}

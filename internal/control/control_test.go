@@ -46,6 +46,9 @@ func testDoor() Door {
 			}
 			return WhyAnswer{Allowed: true, Reason: q.Action + " at " + q.Scope, Assignment: "/a"}, nil
 		},
+		CreateServicePrincipal: func(_ context.Context, q ServicePrincipalRequest) (ServicePrincipal, error) {
+			return ServicePrincipal{AppID: "a", DisplayName: q.Name, ObjectID: "o", Password: "p", Tenant: "t"}, nil
+		},
 		Attach: func(_ context.Context, machine string) (Attachment, error) { return Attachment{VM: machine}, nil },
 	}
 }
@@ -96,6 +99,10 @@ func TestClientAndDoor(t *testing.T) {
 	if want := (WhyAnswer{Allowed: true, Reason: "a at /s", Assignment: "/a"}); err != nil || why != want {
 		t.Error(why, err)
 	}
+	made, err := c.CreateServicePrincipal(ctx, ServicePrincipalRequest{Name: "n"})
+	if want := (ServicePrincipal{AppID: "a", DisplayName: "n", ObjectID: "o", Password: "p", Tenant: "t"}); err != nil || made != want {
+		t.Error(made, err)
+	}
 	_, err = c.Why(ctx, WhyRequest{"p", "none", "/s"})
 	want := &fault.Error{Kind: fault.NotFound, Code: "PrincipalNotFound", Message: "no such principal\nhint: list them"}
 	if f, _ := errors.AsType[*fault.Error](err); cmp.Diff(want, f) != "" {
@@ -119,6 +126,8 @@ func TestWire(t *testing.T) {
 		{"status", "GET", "/status", "", nil, 200, `{"endpoint":"127.0.0.1:7443","pid":42,"version":"1.2.3","cloud":"AzureCloud","tenantId":"t","subscriptionId":"s","dataDir":"/d","caFile":"/d/ca.pem","bundleFile":"/d/bundle.pem","controlSocket":"/d/control.sock","endpoints":{"login":"https://login.microsoftonline.com","resourceManager":"https://management.azure.com","graph":"https://graph.microsoft.com","vaultSuffix":"vault.azure.net"},"sample":{"resourceGroup":"midas-sample","vm":"ubuntu","vault":"kv","vaultUri":"https://kv.vault.azure.net/","secret":"portal-phrase"}}`},
 		{"token", "POST", "/token", `{"resource":"r"}`, nil, 200, `{"access_token":"tok","expires_on":1700000000,"token_type":"Bearer","resource":"r"}`},
 		{"why", "POST", "/why", `{"principal":"p","action":"a","scope":"/s"}`, nil, 200, `{"allowed":true,"reason":"a at /s","assignment":"/a"}`},
+		{"service principal", "POST", "/service-principals", `{"name":"n"}`, nil, 200, `{"appId":"a","displayName":"n","objectId":"o","password":"p","tenant":"t"}`},
+		{"no name", "POST", "/service-principals", `{}`, nil, 400, `{"error":{"code":"InvalidRequest","message":"The member 'name' is missing."}}`},
 		{"no resource", "POST", "/token", `{}`, nil, 400, `{"error":{"code":"InvalidRequest","message":"The member 'resource' is missing."}}`},
 		{"no scope", "POST", "/why", `{"principal":"p","action":"a"}`, nil, 400, `{"error":{"code":"InvalidRequest","message":"The member 'scope' is missing."}}`},
 		{"hint", "POST", "/why", `{"principal":"p","action":"none","scope":"/"}`, nil, 404, `{"error":{"code":"PrincipalNotFound","message":"no such principal","hint":"list them"}}`},
@@ -242,11 +251,10 @@ func TestAttachOutlastsTheServersLimits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(24 * time.Hour)
 		select {
 		case <-released:
 			t.Error("the server's limits ended it")
-		default:
+		case <-time.After(24 * time.Hour):
 		}
 		a.Close()
 		<-released

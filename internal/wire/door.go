@@ -144,8 +144,10 @@ func correlation(r *http.Request, otherwise string) string {
 			return id
 		}
 	}
-	if id, ok := azure.ParseGUID(strings.TrimSpace(r.URL.Query().Get("client-request-id"))); ok {
-		return id
+	if strings.Contains(r.URL.RawQuery, "client-request-id") { // few send it so, and reading a query costs
+		if id, ok := azure.ParseGUID(r.URL.Query().Get("client-request-id")); ok {
+			return id
+		}
 	}
 	return otherwise
 }

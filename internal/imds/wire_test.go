@@ -1,0 +1,159 @@
+package imds
+
+import (
+	"bufio"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"midas/internal/directory"
+	"midas/internal/resource"
+	"midas/internal/store"
+)
+
+var update = flag.Bool("update", false, "rewrite the responses in testdata/wire")
+
+// full is a machine with something in every field that we fill.
+func full(vm *resource.Resource) {
+	vm.Tags = map[string]string{"team": "blue & \"green\"", "cost-center": "42"}
+	vm.Extra = map[string]json.RawMessage{"zones": json.RawMessage(`["2"]`), "plan": json.RawMessage(`{"name":"pl","product":"pr","publisher":"pu"}`)}
+	vm.Properties = json.RawMessage(`{
+		"vmId": "02aab8a4-74ef-476e-8182-f6d2ba4166a6", "hardwareProfile": {"vmSize": "Standard_B1s"}, "userData": "aGVsbG8=", "licenseType": null,
+		"priority": "Spot", "evictionPolicy": "Deallocate",
+		"storageProfile": {
+			"imageReference": {"publisher": "Canonical", "offer": "ubuntu-24_04-lts", "sku": "server", "version": "latest", "exactVersion": "24.04.202601010"},
+			"osDisk": {"name": "system_OsDisk_1", "osType": "Linux", "caching": "ReadWrite", "createOption": "FromImage", "diskSizeGB": 30, "managedDisk": {"id": "/d", "storageAccountType": null}},
+			"dataDisks": [{"lun": 0, "name": "data", "createOption": "Empty", "diskSizeGB": 4, "writeAcceleratorEnabled": true, "managedDisk": {"storageAccountType": "UltraSSD_LRS"}}]},
+		"osProfile": {"computerName": "system", "adminUsername": "azureuser", "linuxConfiguration": {"disablePasswordAuthentication": true, "ssh": {"publicKeys": [{"path": "/home/azureuser/.ssh/authorized_keys", "keyData": "ssh-rsa AAAA"}]}}},
+		"securityProfile": {"securityType": "TrustedLaunch", "uefiSettings": {"secureBootEnabled": true, "vTpmEnabled": true}},
+		"networkProfile": {"networkInterfaces": [{"id": "/n"}]}}`)
+}
+
+// goldenWorld has a machine of each kind, and returns what is random in it.
+func goldenWorld(t *testing.T) (*world, []string) {
+	w := newWorld(t)
+	one, two := w.userIdentity("one"), w.userIdentity("two")
+	system := w.putVM("system", true, full)
+	w.putVM("user", false, nil, one)
+	w.putVM("two", false, nil, one, two)
+	both := w.putVM("both", true, nil, one)
+	w.putVM("none", false, nil)
+	disabled := w.putVM("disabled", true, nil, one)
+	var v1, v2 directory.Application
+	w.update(func(tx *store.Tx) (err error) {
+		if err := directory.SetEnabled(tx, disabled.ID, false); err != nil {
+			return err
+		}
+		if v1, err = directory.CreateApplication(tx, directory.Application{Tenant: testTenant, DisplayName: "v1", IdentifierURIs: []string{"api://orders"}}); err != nil {
+			return err
+		}
+		if v2, err = directory.CreateApplication(tx, directory.Application{Tenant: testTenant, DisplayName: "v2", TokenVersion: 2, IdentifierURIs: []string{"api://modern"}}); err != nil {
+			return err
+		}
+		if _, err = directory.CreateServicePrincipal(tx, v1); err != nil {
+			return err
+		}
+		_, err = directory.CreateServicePrincipal(tx, v2)
+		if err != nil {
+			return err
+		}
+		_, err = directory.CreateApplication(tx, directory.Application{Tenant: testTenant, DisplayName: "unused", IdentifierURIs: []string{"api://unused"}})
+		return err
+	})
+	var names []string
+	for name, p := range map[string]directory.Principal{"SYSTEM": system, "BOTH": both, "DISABLED": disabled, "ONE": one, "TWO": two} {
+		names = append(names, "$"+name+"_CLIENT", string(p.AppID), "$"+name+"_OBJECT", string(p.ID))
+	}
+	return w, append(names, "$V1_APP", string(v1.AppID), "$V2_APP", string(v2.AppID))
+}
+
+var token = regexp.MustCompile(`"access_token":"[^"]+"`)
+
+// TestWire replays testdata/wire: in each archive a file MACHINE/CASE.request
+// is an HTTP request, and the file after it is the whole response.
+func TestWire(t *testing.T) {
+	w, names := goldenWorld(t)
+	expand := strings.NewReplacer(names...)
+	reversed := slices.Clone(names)
+	slices.Reverse(reversed)
+	contract := strings.NewReplacer(reversed...)
+	files, err := filepath.Glob("testdata/wire/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no archives", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fresh := &txtar.Archive{Comment: archive.Comment}
+			for i, f := range archive.Files {
+				name, isRequest := strings.CutSuffix(f.Name, ".request")
+				if !isRequest {
+					continue
+				}
+				machine, _, _ := strings.Cut(name, "/")
+				got := contract.Replace(replay(t, w.Machine(vmID(machine)), expand.Replace(string(f.Data))))
+				fresh.Files = append(fresh.Files, f, txtar.File{Name: name + ".response", Data: []byte(got)})
+				want := ""
+				if i+1 < len(archive.Files) && archive.Files[i+1].Name == name+".response" {
+					want = string(archive.Files[i+1].Data)
+				}
+				if !*update && want != got {
+					t.Errorf("%s\n%s", name, cmp.Diff(want, got))
+				}
+			}
+			if *update {
+				if err := os.WriteFile(file, txtar.Format(fresh), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// replay sends a request and writes the response as text.
+func replay(t *testing.T, h http.Handler, request string) string {
+	t.Helper()
+	head := strings.ReplaceAll(strings.TrimRight(request, "\n"), "\n", "\r\n") + "\r\n\r\n"
+	line, rest, _ := strings.Cut(head, "\r\n")
+	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(line + " HTTP/1.1\r\n" + rest)))
+	if err != nil {
+		t.Fatalf("%s: %v", request, err)
+	}
+	rec := httptest.NewRecorder()
+	h.ServeHTTP(rec, r)
+	id := rec.Header().Get("X-Ms-Request-Id")
+	if id == "" {
+		t.Errorf("%s: no request id", request)
+	}
+	rec.Header().Del("X-Ms-Request-Id")
+	var b strings.Builder
+	fmt.Fprintln(&b, rec.Code)
+	for _, name := range slices.Sorted(func(yield func(string) bool) {
+		for name := range rec.Header() {
+			if !yield(name) {
+				return
+			}
+		}
+	}) {
+		if name != "Content-Length" || !strings.Contains(rec.Body.String(), `"access_token"`) { // tokens vary in length
+			fmt.Fprintf(&b, "%s: %s\n", name, rec.Header().Get(name))
+		}
+	}
+	body := token.ReplaceAllString(rec.Body.String(), `"access_token":"$$TOKEN"`)
+	fmt.Fprintf(&b, "\n%s\n", strings.ReplaceAll(body, id, "$REQUEST_ID"))
+	return b.String()
+}
