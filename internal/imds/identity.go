@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"midas/internal/azure"
-	"midas/internal/directory"
 	"midas/internal/fault"
 	"midas/internal/store"
 	"midas/internal/sts"
