@@ -31,7 +31,7 @@ type Config struct {
 
 // DB is an open store.
 type DB struct {
-	write, read *sql.DB // the same pool on PostgreSQL
+	write, read *sessions // the same on PostgreSQL
 	engine      engine
 	now         func() time.Time
 	log         *slog.Logger
@@ -81,36 +81,34 @@ func (db *DB) openSQLite(path string) (err error) {
 	}
 	// Immediate: a transaction that reads first and writes later would be
 	// refused with BUSY at once, whatever the timeout.
-	if db.write, err = sql.Open("sqlite", dsn(url.Values{"_txlock": {"immediate"}})); err != nil {
+	write, err := sql.Open("sqlite", dsn(url.Values{"_txlock": {"immediate"}}))
+	if err != nil {
 		return err
 	}
-	db.write.SetMaxOpenConns(1)
 	pragmas = append(pragmas, "query_only(1)")
-	if db.read, err = sql.Open("sqlite", dsn(url.Values{"_txlock": {"deferred"}})); err != nil {
+	read, err := sql.Open("sqlite", dsn(url.Values{"_txlock": {"deferred"}}))
+	if err != nil {
 		return err
 	}
-	readers := max(4, runtime.NumCPU())
-	db.read.SetMaxOpenConns(readers)
-	db.read.SetMaxIdleConns(readers)
+	db.write, db.read = newSessions(write, 1, true), newSessions(read, max(4, runtime.NumCPU()), true)
 	return nil
 }
 
-func (db *DB) openPostgres(dsn string) (err error) {
+func (db *DB) openPostgres(dsn string) error {
 	db.engine = enginePostgres
-	db.write, err = sql.Open("pgx", dsn)
+	pool, err := sql.Open("pgx", dsn)
 	if err == nil {
-		db.write.SetMaxOpenConns(16)
-		db.write.SetMaxIdleConns(16)
+		db.write = newSessions(pool, 16, false)
+		db.read = db.write
 	}
-	db.read = db.write
 	return err
 }
 
 // Close releases the connections.
 func (db *DB) Close() error {
-	err := db.write.Close()
+	err := db.write.close()
 	if db.read != db.write {
-		err = errors.Join(err, db.read.Close())
+		err = errors.Join(err, db.read.close())
 	}
 	return err
 }
@@ -122,25 +120,53 @@ type Tx struct {
 
 	ctx     context.Context
 	tx      *sql.Tx
-	db      *DB
+	session *session
 	changed [topics]bool
 }
 
-// Exec runs a statement that returns no rows.
-func (tx *Tx) Exec(query string, args ...any) (sql.Result, error) {
-	r, err := tx.tx.ExecContext(tx.ctx, query, args...)
+// Exec runs a statement that returns no rows. A text of several statements
+// takes no arguments.
+func (tx *Tx) Exec(query string, args ...any) (r sql.Result, err error) {
+	stmt, err := tx.prepared(query, args)
+	switch {
+	case err != nil:
+	case stmt != nil:
+		r, err = stmt.ExecContext(tx.ctx, args...)
+	default:
+		r, err = tx.tx.ExecContext(tx.ctx, query, args...)
+	}
 	return r, translate(err)
 }
 
-// Query runs a statement that returns rows. The caller closes them.
-func (tx *Tx) Query(query string, args ...any) (*sql.Rows, error) {
-	rows, err := tx.tx.QueryContext(tx.ctx, query, args...)
+// Query runs a statement that returns rows. The caller closes them before it
+// runs the same statement again.
+func (tx *Tx) Query(query string, args ...any) (rows *sql.Rows, err error) {
+	stmt, err := tx.prepared(query, args)
+	switch {
+	case err != nil:
+	case stmt != nil:
+		rows, err = stmt.QueryContext(tx.ctx, args...)
+	default:
+		rows, err = tx.tx.QueryContext(tx.ctx, query, args...)
+	}
 	return rows, translate(err)
 }
 
 // QueryRow runs a statement that returns one row; Scan gives [ErrNoRows] where there is none.
 func (tx *Tx) QueryRow(query string, args ...any) *sql.Row {
-	return tx.tx.QueryRowContext(tx.ctx, query, args...)
+	if stmt, err := tx.prepared(query, args); err == nil && stmt != nil {
+		return stmt.QueryRowContext(tx.ctx, args...)
+	}
+	return tx.tx.QueryRowContext(tx.ctx, query, args...) // tells an error of the text, too
+}
+
+// prepared returns the kept statement of a text with arguments. One without
+// is run once in a while and may be a script.
+func (tx *Tx) prepared(query string, args []any) (*sql.Stmt, error) {
+	if len(args) == 0 {
+		return nil, nil
+	}
+	return tx.session.prepared(tx.ctx, query)
 }
 
 // Collect runs a query and scans each row into a value.
@@ -188,7 +214,7 @@ func (db *DB) Update(ctx context.Context, f func(*Tx) error) error {
 // attempts bounds the retries of one transaction; at the last its wait is about 250 ms.
 const attempts = 12
 
-func (db *DB) retry(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, f func(*Tx) error) error {
+func (db *DB) retry(ctx context.Context, pool *sessions, opts *sql.TxOptions, f func(*Tx) error) error {
 	for n := 1; ; n++ {
 		err := db.once(ctx, pool, opts, f)
 		if err == nil || !retryable(err) || n == attempts || ctx.Err() != nil {
@@ -204,13 +230,18 @@ func (db *DB) retry(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, f fu
 	}
 }
 
-func (db *DB) once(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, f func(*Tx) error) error {
-	begun, err := pool.BeginTx(ctx, opts)
+func (db *DB) once(ctx context.Context, pool *sessions, opts *sql.TxOptions, f func(*Tx) error) error {
+	session, err := pool.take(ctx)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer pool.give(session)
+	begun, err := session.conn.BeginTx(ctx, opts)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
 	defer begun.Rollback() // does nothing after a commit
-	tx := &Tx{Now: db.now().UTC().Truncate(time.Microsecond), ctx: ctx, tx: begun, db: db}
+	tx := &Tx{Now: db.now().UTC().Truncate(time.Microsecond), ctx: ctx, tx: begun, session: session}
 	if err := f(tx); err != nil {
 		return err
 	}
