@@ -23,8 +23,8 @@ func (s *Server) tls() *tls.Config {
 	return &tls.Config{GetCertificate: s.ca.Certificate, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 }
 
-// client calls the front port by the cloud's own names, as any client does.
-func (s *Server) client() *http.Client {
+// Client returns a client that calls the front port by the cloud's own names.
+func (s *Server) Client() *http.Client {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(s.ca.CAPEM())
 	return &http.Client{Transport: &http.Transport{
@@ -38,7 +38,7 @@ func (s *Server) client() *http.Client {
 // answers returns once every door answers: each refuses a request without a
 // token in its own way, and the token service shows its signing keys.
 func (s *Server) answers(ctx context.Context) error {
-	client := s.client()
+	client := s.Client()
 	defer client.CloseIdleConnections()
 	for url, want := range map[string]int{
 		s.profile.Authority(s.ids.tenant) + "/discovery/v2.0/keys":            http.StatusOK,
@@ -68,7 +68,7 @@ type caller struct {
 	token  string
 }
 
-// put sends a body and decodes the answer.
+// do sends a body and decodes the answer.
 func (c caller) do(ctx context.Context, method, url string, body, into any) error {
 	content, err := json.Marshal(body)
 	if err != nil {

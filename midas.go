@@ -34,6 +34,7 @@ import (
 	"midas/internal/seal"
 	"midas/internal/store"
 	"midas/internal/sts"
+	"midas/internal/vault"
 	"midas/internal/wire"
 )
 
@@ -190,10 +191,32 @@ func (s *Server) Run(ctx context.Context) error {
 	return together(ctx,
 		s.sts.Run,
 		s.acts.Run,
+		s.sweep,
 		s.serve(wire.Server(s.doors(), s.log), tls.NewListener(s.front, s.tls())),
 		s.serve(wire.Server(admin.Routes(), s.log), s.socket),
 		s.start,
 	)
+}
+
+// sweepEvery is how often what is past its time is removed for good. Nobody
+// sees it any more before that.
+const sweepEvery = 10 * time.Minute
+
+// sweep purges the deleted secrets whose retention is over.
+func (s *Server) sweep(ctx context.Context) error {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		err := s.db.Update(ctx, func(tx *store.Tx) error { _, err := vault.PurgeExpired(tx); return err })
+		if err != nil && ctx.Err() == nil {
+			s.log.Error("deleted secrets could not be purged", "err", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // start makes the sample, if asked, and then says that every door answers.

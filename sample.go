@@ -35,7 +35,7 @@ func (s *Server) makeSample(ctx context.Context) error {
 	if err := s.db.View(ctx, func(tx *store.Tx) (err error) { done, err = tx.Setting(settingSample); return err }); err != nil || done != "" {
 		return err
 	}
-	client := s.client()
+	client := s.Client()
 	defer client.CloseIdleConnections()
 	token, err := s.operatorToken(ctx, s.profile.ResourceManager()+"/")
 	if err != nil {

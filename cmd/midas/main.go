@@ -35,11 +35,12 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// exitCode is an error that has been told already, or has nothing to tell: the
-// command ends with this code.
-type exitCode int
-
-func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+// exitCode ends the command with a code of its own, and tells the error where
+// there is one.
+type exitCode struct {
+	error
+	code int
+}
 
 // usageError is a mistake in how the command was called.
 type usageError struct{ error }
@@ -54,8 +55,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		return 0
 	}
-	if code, ok := errors.AsType[exitCode](err); ok {
-		return int(code)
+	code := exitFailed
+	if c, ok := errors.AsType[exitCode](err); ok {
+		if code = int(c.code); c.error == nil {
+			return code
+		}
 	}
 	message := err.Error()
 	if f, ok := errors.AsType[*fault.Error](err); ok {
@@ -66,7 +70,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprintf(stderr, "hint: %s --help\n", called.CommandPath())
 		return exitUsage
 	}
-	return exitFailed
+	return code
 }
 
 // isUsage recognises cobra's own complaint about a command that is not there.

@@ -33,13 +33,10 @@ trusted, and nothing else can be reached. With --vm the metadata service at
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			code, err := runCommand(c.Context(), data, vm, args)
-			if err != nil {
-				return err
-			}
 			if code != 0 {
-				return exitCode(code)
+				return exitCode{err, code}
 			}
-			return nil
+			return err
 		},
 	}
 	c.Flags().SetInterspersed(false) // what follows the command's name is the command's

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,6 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"midas"
+	"midas/internal/azure"
+	"midas/internal/cloud"
 	"midas/internal/control"
 )
 
@@ -49,7 +52,17 @@ func up(ctx context.Context, f upFlags, stdout, stderr io.Writer) error {
 		return usageError{fmt.Errorf("--log-level %q is not a level", f.logLevel)}
 	}
 	if f.ephemeral && f.data != "" {
-		return usageError{fmt.Errorf("--ephemeral and --data exclude each other")}
+		return usageError{errors.New("--ephemeral and --data exclude each other")}
+	}
+	if f.cloud != "" {
+		if _, err := cloud.Lookup(f.cloud); err != nil {
+			return usageError{fmt.Errorf("--cloud: %w", err)}
+		}
+	}
+	for flag, value := range map[string]string{"--tenant": f.tenant, "--subscription": f.subscription} {
+		if _, ok := azure.ParseGUID(value); value != "" && !ok {
+			return usageError{fmt.Errorf("%s %q is not a GUID", flag, value)}
+		}
 	}
 	dir, err := upDir(f)
 	if err != nil {
@@ -111,15 +124,16 @@ func tellUp(stdout, stderr io.Writer, s control.Status) {
 	if dir, err := dataDir(""); err != nil || dir != s.DataDir {
 		at = "export MIDAS_HOME=" + s.DataDir + "\n  "
 	}
+	me := os.Args[0] // as it was called here, so that the lines work as they stand
 	fmt.Fprintf(stderr, "\nThe cloud is up; Ctrl-C ends it. Try, in another terminal:\n\n")
 	if s.Sample == nil {
-		fmt.Fprintf(stderr, "  %smidas token --resource %s/\n  midas run -- curl %s/subscriptions?api-version=2022-12-01 -H \"Authorization: Bearer $(midas token --resource %s/)\"\n\n",
-			at, s.Endpoints.ResourceManager, s.Endpoints.ResourceManager, s.Endpoints.ResourceManager)
+		fmt.Fprintf(stderr, "  %[1]s%[2]s token --resource %[3]s/ --decode\n  %[2]s run -- curl '%[3]s/subscriptions?api-version=2022-12-01' -H \"Authorization: Bearer $(%[2]s token --resource %[3]s/)\"\n\n",
+			at, me, s.Endpoints.ResourceManager)
 		return
 	}
-	fmt.Fprintf(stderr, `  %smidas run --vm %s -- sh
+	fmt.Fprintf(stderr, `  %s%s run --vm %s -- sh
   token=$(curl -s -H Metadata:true 'http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https%%3A%%2F%%2F%s' | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
   curl '%ssecrets/%s?api-version=2016-10-01' -H "Authorization: Bearer $token"
 
-`, at, s.Sample.VM, s.Endpoints.VaultSuffix, s.Sample.VaultURI, s.Sample.Secret)
+`, at, me, s.Sample.VM, s.Endpoints.VaultSuffix, s.Sample.VaultURI, s.Sample.Secret)
 }
