@@ -16,6 +16,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"midas/internal/keyfile"
 )
 
 const (
@@ -32,7 +34,7 @@ const (
 func loadOrMake(dir string, names Names, now time.Time) (*x509.Certificate, crypto.Signer, error) {
 	certPath, keyPath := filepath.Join(dir, certFile), filepath.Join(dir, keyFile)
 	certPEM, certErr := os.ReadFile(certPath)
-	keyPEM, keyErr := readKeyFile(keyPath)
+	keyPEM, keyErr := keyfile.Read(keyPath)
 	noCert, noKey := errors.Is(certErr, fs.ErrNotExist), errors.Is(keyErr, fs.ErrNotExist)
 	switch {
 	case noCert && noKey:
@@ -72,10 +74,10 @@ func makeCA(dir string, names Names, now time.Time) (*x509.Certificate, crypto.S
 		return nil, nil, err
 	}
 	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
-	if err := writeFile(filepath.Join(dir, keyFile), keyPEM, 0o600); err != nil {
+	if err := keyfile.Write(filepath.Join(dir, keyFile), keyPEM, 0o600); err != nil {
 		return nil, nil, err
 	}
-	if err := writeFile(filepath.Join(dir, certFile), certificatePEM(cert.Raw), 0o644); err != nil {
+	if err := keyfile.Write(filepath.Join(dir, certFile), certificatePEM(cert.Raw), 0o644); err != nil {
 		return nil, nil, err
 	}
 	return cert, key, nil

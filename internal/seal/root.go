@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -12,6 +13,8 @@ import (
 	"github.com/tink-crypto/tink-go/v2/aead/aesgcm"
 	"github.com/tink-crypto/tink-go/v2/keyset"
 	"github.com/tink-crypto/tink-go/v2/tink"
+
+	"midas/internal/keyfile"
 )
 
 // Root is the keyset (AES-256-GCM) at the root of all sealing. Its methods
@@ -36,15 +39,15 @@ type rootKeys struct {
 // must exist. A file that is damaged, or that others may read, is an error and
 // is left alone. The caller keeps other processes off path meanwhile.
 func OpenRoot(path string) (*Root, error) {
-	text, err := readFile(path)
+	text, err := keyfile.Read(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		text = Generate()
-		err = writeFile(path, text)
+		text = []byte(Generate() + "\n")
+		err = keyfile.Write(path, text, 0o600)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("root key: %w", err)
 	}
-	keys, err := parse(text)
+	keys, err := parse(string(text))
 	if err != nil {
 		return nil, fmt.Errorf("root key %s: %w; restore the file from a backup (without it nothing sealed can be read)", path, err)
 	}
@@ -99,9 +102,9 @@ func (r *Root) Rotate() error {
 	}
 	keys := r.keys.Load()
 	// A key that somebody else added to the file must not be lost.
-	if text, err := readFile(r.path); err != nil {
+	if text, err := keyfile.Read(r.path); err != nil {
 		return fmt.Errorf("root key: %w", err)
-	} else if text != keys.text {
+	} else if strings.TrimSpace(string(text)) != keys.text {
 		return fmt.Errorf("root key %s was changed by somebody else; restart to use it, then rotate", r.path)
 	}
 	text, err := rotated(keys.handle)
@@ -112,7 +115,7 @@ func (r *Root) Rotate() error {
 	if err != nil {
 		return fmt.Errorf("root key: %w", err)
 	}
-	if err := writeFile(r.path, text); err != nil {
+	if err := keyfile.Write(r.path, []byte(text+"\n"), 0o600); err != nil {
 		return fmt.Errorf("root key: %w", err)
 	}
 	r.keys.Store(next)

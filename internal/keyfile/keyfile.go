@@ -1,4 +1,7 @@
-package pki
+// Package keyfile reads and writes the files that hold keys: written whole or
+// not at all, and read only where nobody else may read them. It imports the
+// standard library only.
+package keyfile
 
 import (
 	"errors"
@@ -9,9 +12,9 @@ import (
 	"runtime"
 )
 
-// readKeyFile reads a file that only its owner may read, and refuses one that
-// others may read, as ssh does.
-func readKeyFile(path string) ([]byte, error) {
+// Read reads a file that only its owner may read, and refuses one that others
+// may read, as ssh does with its keys.
+func Read(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -23,9 +26,9 @@ func readKeyFile(path string) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-// writeFile puts data into path so that a crash leaves the old content or the
-// new one, never a part.
-func writeFile(path string, data []byte, mode fs.FileMode) error {
+// Write puts data into path so that a crash leaves the old content or the new
+// one, never a part.
+func Write(path string, data []byte, mode fs.FileMode) error {
 	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // mode 0600
 	if err != nil {
 		return err
