@@ -24,7 +24,7 @@ labs: clients
 	go test -count=1 ./lab
 
 bench:
-	go test -run='^$$' -bench=. ./bench/...
+	go test -tags bench -run TestFigures -v -count=1 ./bench
 
 # The programs that the tests need, from Debian.
 packages:

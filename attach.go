@@ -2,8 +2,6 @@ package midas
 
 import (
 	"context"
-	"net"
-	"net/http"
 	"path/filepath"
 	"strings"
 
@@ -31,14 +29,12 @@ func (s *Server) attach(ctx context.Context, machine string) (control.Attachment
 	if err != nil {
 		return control.Attachment{}, err
 	}
-	server := wire.Server(s.imds.Machine(vm), s.log)
-	server.BaseContext = func(net.Listener) context.Context { return s.ending }
-	go func() {
-		if err := server.Serve(l); err != http.ErrServerClosed {
+	endpoint := serve(wire.Server(s.imds.Machine(vm), s.log), l)
+	s.machines.Go(func() {
+		if err := endpoint(ctx); err != nil {
 			s.log.Error("a machine's endpoint ended", "machine", vm.String(), "err", err)
 		}
-	}()
-	context.AfterFunc(ctx, func() { server.Close() })
+	})
 	return control.Attachment{VM: vm.String(), IMDSSocket: path}, nil
 }
 

@@ -15,12 +15,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gofrs/flock"
 
 	"midas/internal/activity"
 	"midas/internal/arm"
+	"midas/internal/clock"
 	"midas/internal/cloud"
 	"midas/internal/control"
 	"midas/internal/entra"
@@ -34,7 +36,6 @@ import (
 	"midas/internal/seal"
 	"midas/internal/store"
 	"midas/internal/sts"
-	"midas/internal/vault"
 	"midas/internal/wire"
 )
 
@@ -56,33 +57,31 @@ type Config struct {
 
 // Server is a whole cloud, ready to run.
 type Server struct {
-	config  Config
-	now     func() time.Time
-	log     *slog.Logger
-	lock    *flock.Flock
-	profile cloud.Profile
-	ids     identity
-	db      *store.DB
-	root    *seal.Root
-	ca      *pki.Authority
-	sts     *sts.Service
-	acts    *activity.Log
-	imds    *imds.Door
-	front   net.Listener
-	socket  net.Listener
-	sockets string // private directory of the machines' sockets
-	sample  *control.Sample
-	ready   chan struct{}
-	ending  context.Context // ends when the server does
+	config   Config
+	now      func() time.Time
+	log      *slog.Logger
+	lock     *flock.Flock
+	profile  cloud.Profile
+	ids      identity
+	db       *store.DB
+	root     *seal.Root
+	ca       *pki.Authority
+	sts      *sts.Service
+	acts     *activity.Log
+	imds     *imds.Door
+	front    net.Listener
+	socket   net.Listener
+	sockets  string // private directory of the machines' sockets
+	sample   *control.Sample
+	ready    chan struct{}
+	machines sync.WaitGroup // the machines' endpoints that are served
 }
 
 // New opens the data directory and the listeners. It fails where another
 // process holds either. Nothing is served before [Server.Run].
 func New(ctx context.Context, c Config) (_ *Server, err error) {
-	s := &Server{config: c, now: c.Now, log: c.Log, ready: make(chan struct{})}
-	if s.now == nil {
-		s.now = time.Now
-	}
+	s := &Server{config: c, clock: clock.New(machineClock(c), 0), log: c.Log, sweeps: make(chan chan<- error), ready: make(chan struct{})}
+	s.now = s.clock.Now
 	defer func() {
 		if err != nil {
 			s.Close()
@@ -95,6 +94,9 @@ func New(ctx context.Context, c Config) (_ *Server, err error) {
 		return nil, err
 	}
 	if s.db, err = store.Open(ctx, store.Config{Path: filepath.Join(c.DataDir, "midas.db"), Now: s.now, Log: s.log}); err != nil {
+		return nil, err
+	}
+	if err = s.restoreClock(ctx); err != nil {
 		return nil, err
 	}
 	if err = s.bootstrap(ctx); err != nil {
@@ -171,10 +173,12 @@ func misdirected(w http.ResponseWriter, r *http.Request, err error) string {
 	return body.Error.Code
 }
 
-// record keeps what was done. Requests that asked for nothing, such as
-// discovery, are not.
+// record keeps what was done, as Azure's own logs do: sign-ins, changes and
+// denials at Resource Manager, and everything in a vault. Requests that asked
+// for nothing, such as discovery, are not.
 func (s *Server) record(e wire.Event) {
-	if e.Operation == "" {
+	read := e.Method == http.MethodGet || e.Method == http.MethodHead
+	if e.Operation == "" || e.Door == "arm" && read && e.Status < http.StatusBadRequest {
 		return
 	}
 	s.acts.Record(activity.Entry{Time: e.Time, Plane: e.Door, Caller: e.Caller, Operation: e.Operation, Target: e.Target, Status: e.Status, Code: e.Code,
@@ -186,37 +190,26 @@ func (s *Server) Run(ctx context.Context) error {
 	defer s.Close()
 	ctx, end := context.WithCancel(ctx)
 	defer end()
-	s.ending = ctx
-	admin := control.Door{Now: s.now, Log: s.log, Status: s.Status, Attach: s.attach, Token: s.operatorToken, Why: s.why, CreateServicePrincipal: s.createServicePrincipal}
-	return together(ctx,
+	admin := control.Door{
+		Now: s.now, Log: s.log, Status: s.Status, Attach: s.attach, Token: s.operatorToken, Why: s.why, CreateServicePrincipal: s.createServicePrincipal,
+		Clock: s.showClock, AdvanceClock: s.advanceClock,
+	}
+	administration := wire.Server(admin.Routes(), s.log)
+	administration.BaseContext = func(net.Listener) context.Context { return ctx } // leases end with the server
+	// What was done is written until the last request is answered.
+	recording, stop := context.WithCancel(context.WithoutCancel(ctx))
+	recorded := make(chan error, 1)
+	go func() { recorded <- s.acts.Run(recording) }()
+	err := together(ctx,
 		s.sts.Run,
-		s.acts.Run,
 		s.sweep,
-		s.serve(wire.Server(s.doors(), s.log), tls.NewListener(s.front, s.tls())),
-		s.serve(wire.Server(admin.Routes(), s.log), s.socket),
+		serve(wire.Server(s.doors(), s.log), tls.NewListener(s.front, s.tls())),
+		serve(administration, s.socket),
 		s.start,
 	)
-}
-
-// sweepEvery is how often what is past its time is removed for good. Nobody
-// sees it any more before that.
-const sweepEvery = 10 * time.Minute
-
-// sweep purges the deleted secrets whose retention is over.
-func (s *Server) sweep(ctx context.Context) error {
-	tick := time.NewTicker(sweepEvery)
-	defer tick.Stop()
-	for {
-		err := s.db.Update(ctx, func(tx *store.Tx) error { _, err := vault.PurgeExpired(tx); return err })
-		if err != nil && ctx.Err() == nil {
-			s.log.Error("deleted secrets could not be purged", "err", err)
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return nil
-		}
-	}
+	s.machines.Wait()
+	stop()
+	return errors.Join(err, <-recorded)
 }
 
 // start makes the sample, if asked, and then says that every door answers.
@@ -236,10 +229,9 @@ func (s *Server) start(ctx context.Context) error {
 // Ready is closed once every door answers.
 func (s *Server) Ready() <-chan struct{} { return s.ready }
 
-// serve runs one HTTP server until ctx ends.
-func (s *Server) serve(server *http.Server, l net.Listener) func(context.Context) error {
+// serve runs one HTTP server until ctx ends, and then lets its requests finish.
+func serve(server *http.Server, l net.Listener) func(context.Context) error {
 	return func(ctx context.Context) error {
-		server.BaseContext = func(net.Listener) context.Context { return ctx }
 		stopped := make(chan struct{})
 		go func() {
 			defer close(stopped)

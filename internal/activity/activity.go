@@ -6,7 +6,6 @@ package activity
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -29,20 +28,26 @@ type Entry struct {
 	ClientAddress string
 }
 
-// queued bounds the entries that wait for the disk; past it they are counted and dropped.
-const queued = 8192
+// Limits of the queue. A batch costs one commit however large it is, so
+// entries wait a moment for company; past queued they are counted and dropped.
+const (
+	queued   = 16384
+	batched  = 4096
+	lingered = 100 * time.Millisecond
+)
 
 // Log takes entries and writes them behind the requests.
 type Log struct {
 	db      *store.DB
 	log     *slog.Logger
 	queue   chan Entry
+	half    chan struct{} // tells that the queue is half full
 	dropped atomic.Uint64
 }
 
 // New returns a log. Nothing is written until [Log.Run] runs.
 func New(db *store.DB, log *slog.Logger) *Log {
-	return &Log{db: db, log: log, queue: make(chan Entry, queued)}
+	return &Log{db: db, log: log, queue: make(chan Entry, queued), half: make(chan struct{}, 1)}
 }
 
 // Record takes an entry and never waits.
@@ -52,14 +57,21 @@ func (l *Log) Record(e Entry) {
 	default:
 		l.dropped.Add(1)
 	}
+	if len(l.queue) == queued/2 {
+		select {
+		case l.half <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // Run writes entries until ctx ends, then what is left of them.
 func (l *Log) Run(ctx context.Context) error {
 	for {
 		select {
-		case e := <-l.queue:
-			l.write(ctx, l.batch(e))
+		case first := <-l.queue:
+			l.linger(ctx)
+			l.write(ctx, l.batch(first))
 		case <-ctx.Done():
 			for len(l.queue) > 0 {
 				l.write(ctx, l.batch(<-l.queue))
@@ -69,10 +81,25 @@ func (l *Log) Run(ctx context.Context) error {
 	}
 }
 
-// batch takes what else is waiting: one commit serves all of it.
+// linger waits until more entries have come, or there is no room for many more.
+func (l *Log) linger(ctx context.Context) {
+	deadline := time.NewTimer(lingered)
+	defer deadline.Stop()
+	for len(l.queue) < queued/2 {
+		select {
+		case <-deadline.C:
+			return
+		case <-ctx.Done():
+			return
+		case <-l.half:
+		}
+	}
+}
+
+// batch takes what else is waiting.
 func (l *Log) batch(first Entry) []Entry {
 	batch := []Entry{first}
-	for len(batch) < 512 {
+	for len(batch) < batched {
 		select {
 		case e := <-l.queue:
 			batch = append(batch, e)
@@ -94,7 +121,7 @@ func (l *Log) write(ctx context.Context, batch []Entry) {
 		for _, e := range batch {
 			_, err := tx.Exec(`INSERT INTO activity (id, at, plane, caller, operation, target, status, code, request_id, correlation_id, client_address)
 				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-				fmt.Sprintf("%016x-%s", store.Micros(e.Time), azure.NewGUID()), store.Micros(e.Time), e.Plane, e.Caller, e.Operation, e.Target, e.Status, e.Code, e.RequestID, e.CorrelationID, e.ClientAddress)
+				azure.NewGUID(), store.Micros(e.Time), e.Plane, e.Caller, e.Operation, e.Target, e.Status, e.Code, e.RequestID, e.CorrelationID, e.ClientAddress)
 			if err != nil {
 				return err
 			}
@@ -113,5 +140,14 @@ func Recent(tx *store.Tx, limit int) ([]Entry, error) {
 		err = scan(&at, &e.Plane, &e.Caller, &e.Operation, &e.Target, &e.Status, &e.Code, &e.RequestID, &e.CorrelationID, &e.ClientAddress)
 		e.Time = store.Time(at)
 		return e, err
-	}, `SELECT at, plane, caller, operation, target, status, code, request_id, correlation_id, client_address FROM activity ORDER BY id DESC LIMIT $1`, limit)
+	}, `SELECT at, plane, caller, operation, target, status, code, request_id, correlation_id, client_address FROM activity ORDER BY at DESC, id LIMIT $1`, limit)
+}
+
+// kept is how long entries are kept, as Azure's own log does.
+const kept = 90 * 24 * time.Hour
+
+// Trim removes the entries that are older than a log is kept.
+func Trim(tx *store.Tx) error {
+	_, err := tx.Exec(`DELETE FROM activity WHERE at < $1`, store.Micros(tx.Now.Add(-kept)))
+	return err
 }

@@ -48,3 +48,29 @@ func TestRecordNeverWaits(t *testing.T) {
 		t.Errorf("%d entries were dropped, want 10", n)
 	}
 }
+
+func TestTrim(t *testing.T) {
+	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	db := storetest.NewAt(t, func() time.Time { return now })
+	l := New(db, slog.New(slog.DiscardHandler))
+	l.Record(Entry{Time: now.Add(-kept - time.Second), Operation: "old"})
+	l.Record(Entry{Time: now.Add(-kept + time.Second), Operation: "young"})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := l.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	err := db.Update(t.Context(), func(tx *store.Tx) error {
+		if err := Trim(tx); err != nil {
+			return err
+		}
+		left, err := Recent(tx, 10)
+		if len(left) != 1 || left[0].Operation != "young" {
+			t.Errorf("left are %v", left)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -57,11 +57,12 @@ func (m *machine) token(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	e := wire.EventOf(r.Context())
-	e.Caller, e.Operation, e.Target = string(id.ID), operationToken, key.resource
+	e.Caller = string(id.ID)
 	key.principal = id.ID
 	now := m.Now()
 	t := s.cached(key, now)
 	if t == nil || strings.EqualFold(p.get("bypass_cache"), "true") || t.refused(p.get("token_sha256_to_refresh")) {
+		e.Operation, e.Target = operationToken, key.resource // the sign-in; what comes from the cache is none
 		if t, err = m.issue(r.Context(), s, id, key, now); err != nil {
 			return err
 		}

@@ -40,7 +40,13 @@ func loadOrMake(dir string, names Names, now time.Time) (*x509.Certificate, cryp
 	case noCert && noKey:
 		return makeCA(dir, names, now)
 	case noCert && keyErr == nil:
-		return nil, nil, fmt.Errorf("%s is there, %s is not; restore it from a backup, or remove %s too to make a new authority", keyPath, certPath, keyPath)
+		// A first start that was cut short between the two files: certified
+		// again under the name that follows from its key.
+		key, err := parseKey(keyPEM)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w; restore it from a backup, or remove it to make a new authority", keyPath, err)
+		}
+		return certify(dir, key, names, now)
 	case noKey && certErr == nil:
 		return nil, nil, fmt.Errorf("%s is there, %s is not; restore it from a backup, or remove %s too to make a new authority", certPath, keyPath, certPath)
 	case certErr != nil || keyErr != nil:
@@ -66,10 +72,6 @@ func makeCA(dir string, names Names, now time.Time) (*x509.Certificate, crypto.S
 	if err != nil {
 		return nil, nil, err
 	}
-	cert, err := issueCA(key, names, now)
-	if err != nil {
-		return nil, nil, err
-	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, nil, err
 	}
@@ -77,10 +79,16 @@ func makeCA(dir string, names Names, now time.Time) (*x509.Certificate, crypto.S
 	if err := keyfile.Write(filepath.Join(dir, keyFile), keyPEM, 0o600); err != nil {
 		return nil, nil, err
 	}
-	if err := keyfile.Write(filepath.Join(dir, certFile), certificatePEM(cert.Raw), 0o644); err != nil {
+	return certify(dir, key, names, now)
+}
+
+// certify writes the certificate of a key that is there.
+func certify(dir string, key crypto.Signer, names Names, now time.Time) (*x509.Certificate, crypto.Signer, error) {
+	cert, err := issueCA(key, names, now)
+	if err != nil {
 		return nil, nil, err
 	}
-	return cert, key, nil
+	return cert, key, keyfile.Write(filepath.Join(dir, certFile), certificatePEM(cert.Raw), 0o644)
 }
 
 // issueCA signs the authority's certificate with its own key. Its name holds
@@ -118,23 +126,31 @@ func parseCA(certPEM, keyPEM []byte) (*x509.Certificate, crypto.Signer, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("the certificate is damaged: %w", err)
 	}
-	keyDER, err := onlyBlock(keyPEM, "PRIVATE KEY")
+	key, err := parseKey(keyPEM)
 	if err != nil {
-		return nil, nil, fmt.Errorf("the key is damaged: %w", err)
-	}
-	parsed, err := x509.ParsePKCS8PrivateKey(keyDER)
-	if err != nil {
-		return nil, nil, errors.New("the key is damaged") // the cause might quote it
-	}
-	key, ok := parsed.(crypto.Signer)
-	if !ok {
-		return nil, nil, errors.New("the key cannot sign")
+		return nil, nil, err
 	}
 	public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool })
 	if !ok || !public.Equal(cert.PublicKey) {
 		return nil, nil, errors.New("the key is not the key of the certificate")
 	}
 	return cert, key, nil
+}
+
+func parseKey(keyPEM []byte) (crypto.Signer, error) {
+	keyDER, err := onlyBlock(keyPEM, "PRIVATE KEY")
+	if err != nil {
+		return nil, fmt.Errorf("the key is damaged: %w", err)
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(keyDER)
+	if err != nil {
+		return nil, errors.New("the key is damaged") // the cause might quote it
+	}
+	key, ok := parsed.(crypto.Signer)
+	if !ok {
+		return nil, errors.New("the key cannot sign")
+	}
+	return key, nil
 }
 
 func onlyBlock(text []byte, kind string) ([]byte, error) {

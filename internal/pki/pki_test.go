@@ -1,6 +1,7 @@
 package pki
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"net"
@@ -164,16 +165,28 @@ func TestOpenRefusesWhatItCannotUse(t *testing.T) {
 			t.Errorf("%s: the file was made anew", name)
 		}
 	}
-	for _, lost := range []string{certFile, keyFile} {
-		dir := t.TempDir()
-		newTestAuthority(t, dir, today())
-		if err := os.Remove(filepath.Join(dir, lost)); err != nil {
-			t.Fatal(err)
-		}
-		checkOpenFails(t, lost+" lost", dir, testNames, today(), filepath.Join(dir, lost)+" is not", restore)
-		if _, err := os.Stat(filepath.Join(dir, lost)); err == nil {
-			t.Errorf("%s was made anew", lost)
-		}
+	dir := t.TempDir()
+	newTestAuthority(t, dir, today())
+	if err := os.Remove(filepath.Join(dir, keyFile)); err != nil {
+		t.Fatal(err)
+	}
+	checkOpenFails(t, "key lost", dir, testNames, today(), filepath.Join(dir, keyFile)+" is not", restore)
+	if _, err := os.Stat(filepath.Join(dir, keyFile)); err == nil {
+		t.Error("the key was made anew")
+	}
+}
+
+// TestOpenFinishesAStartThatWasCutShort holds that a kill between the two
+// files costs nothing: the key is certified again under its own name.
+func TestOpenFinishesAStartThatWasCutShort(t *testing.T) {
+	dir := t.TempDir()
+	before := newTestAuthority(t, dir, today())
+	if err := os.Remove(filepath.Join(dir, certFile)); err != nil {
+		t.Fatal(err)
+	}
+	after := newTestAuthority(t, dir, today())
+	if before.cert.Subject.String() != after.cert.Subject.String() || !bytes.Equal(before.cert.RawSubjectPublicKeyInfo, after.cert.RawSubjectPublicKeyInfo) {
+		t.Errorf("%v became %v", before.cert.Subject, after.cert.Subject)
 	}
 }
 
