@@ -58,12 +58,18 @@ func (d *Door) tokenFault(err error, caller sts.Caller, service cloud.Service) e
 		return refuse(CodeInvalidAudience, "The access token has been obtained for wrong audience or resource '%s'. It should exactly match with one of the allowed audiences %s.",
 			caller.Claims.Audience, strings.Join(allowed, ","))
 	case sts.WrongIssuer:
-		return refuse(CodeInvalidTenant, "The access token is from the wrong issuer '%s'. It must match the tenant '%s' associated with this subscription. Please use the authority (URL) '%s' to get the token. Note, if the subscription is transferred to another tenant there is no impact to the services, but information about new tenant could take time to propagate (up to an hour). If you just transferred your subscription and see this error message, please try back later.",
-			caller.Claims.Issuer, d.Cloud.V1Issuer(d.Tenant), d.Cloud.Authority(d.Tenant))
+		return d.wrongTenant(caller, d.Tenant)
 	case sts.PrincipalGone:
 		return refuse(CodeInvalidToken, "The access token is from a principal that does not exist in the directory %s or is disabled.", d.Tenant)
 	}
 	return refuse(CodeInvalidToken, "The access token is invalid.")
+}
+
+// wrongTenant refuses a token of another tenant than the one asked for. Tools
+// read the tenant out of this text (control-plane.md B2).
+func (d *Door) wrongTenant(caller sts.Caller, want azure.TenantID) error {
+	return fault.New(fault.Unauthorized, "The access token is from the wrong issuer '%s'. It must match the tenant '%s' associated with this subscription. Please use the authority (URL) '%s' to get the token. Note, if the subscription is transferred to another tenant there is no impact to the services, but information about new tenant could take time to propagate (up to an hour). If you just transferred your subscription and see this error message, please try back later.",
+		caller.Claims.Issuer, d.Cloud.V1Issuer(want), d.Cloud.Authority(want)).Named(CodeInvalidTenant)
 }
 
 // authorize refuses a caller that lacks an action at a scope.

@@ -1,10 +1,13 @@
 package arm
 
 import (
+	"bytes"
 	"encoding/json"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"midas/internal/fault"
 )
@@ -83,6 +86,43 @@ func (c *content) set(name string, value json.RawMessage) error {
 func decode(value json.RawMessage, into any, at string) error {
 	if err := json.Unmarshal(value, into); err != nil {
 		return invalidJSON(err, at)
+	}
+	return nil
+}
+
+// checkText refuses a body with text that not every engine of the store can
+// keep: bytes that are not UTF-8, and the character NUL.
+func checkText(body []byte) error {
+	if !utf8.Valid(body) || escapesNUL(body) {
+		return fault.New(fault.Invalid, "The request content was invalid and could not be deserialized: it is not UTF-8, or has the character NUL in it.").Named(CodeInvalidContent)
+	}
+	return nil
+}
+
+// escapesNUL reports whether a JSON text has the escape of NUL in it, and not
+// just a backslash that is followed by the same letters.
+func escapesNUL(body []byte) bool {
+	for {
+		i := bytes.Index(body, []byte(`\u0000`))
+		if i < 0 {
+			return false
+		}
+		before := body[:i]
+		if (len(before)-len(bytes.TrimRight(before, `\`)))%2 == 0 {
+			return true
+		}
+		body = body[i+1:]
+	}
+}
+
+// checkQuery holds the query to the same.
+func checkQuery(q url.Values) error {
+	for _, values := range q {
+		for _, v := range values {
+			if !utf8.ValidString(v) || strings.ContainsRune(v, 0) {
+				return fault.New(fault.Invalid, "A query parameter is not UTF-8, or has the character NUL in it.")
+			}
+		}
 	}
 	return nil
 }

@@ -57,11 +57,17 @@ func (d *Door) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	c := &Call{Context: r.Context(), Caller: caller, Cloud: d.Cloud, Query: r.URL.Query(), ManagementGroups: []azure.ResourceID{rbac.RootManagementGroup(d.Tenant)}}
 	c.ID = t.id
+	if err := checkQuery(c.Query); err != nil {
+		return err
+	}
 	if c.Version, err = apiVersion(r); err != nil {
 		return err
 	}
 	if r.Method == http.MethodPut || r.Method == http.MethodPatch || r.Method == http.MethodPost {
 		if c.Body, err = wire.JSONBody(r, wire.MaxBody); err != nil {
+			return err
+		}
+		if err := checkText(c.Body); err != nil {
 			return err
 		}
 	}
@@ -86,7 +92,8 @@ func (d *Door) serve(w http.ResponseWriter, r *http.Request) error {
 	return d.write(w, r, answer)
 }
 
-// enter checks the subscription that a call is in.
+// enter checks the subscription that a call is in: that it is there, and that
+// the caller is of the tenant that it trusts.
 func (d *Door) enter(c *Call) error {
 	s := c.ID.Subscription()
 	if s == "" {
@@ -95,9 +102,12 @@ func (d *Door) enter(c *Call) error {
 	if _, ok := azure.ParseGUID(string(s)); !ok {
 		return fault.New(fault.Invalid, "The provided subscription identifier '%s' is malformed or invalid.", s).Named(CodeInvalidSubscription)
 	}
-	_, err := directory.SubscriptionByID(c.Tx, s)
-	if fault.Is(err, fault.NotFound) {
+	sub, err := directory.SubscriptionByID(c.Tx, s)
+	switch {
+	case fault.Is(err, fault.NotFound):
 		return fault.New(fault.NotFound, "The subscription '%s' could not be found.", s).Named(CodeSubscriptionNotFound)
+	case err == nil && sub.Tenant != c.Caller.Tenant:
+		return d.wrongTenant(c.Caller, sub.Tenant)
 	}
 	return err
 }

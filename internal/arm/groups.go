@@ -2,6 +2,7 @@ package arm
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 
 	"midas/internal/azure"
@@ -66,7 +67,7 @@ func (d *Door) putGroup(c *Call, r *http.Request) (*Answer, error) {
 	case !ok:
 		return nil, fault.New(fault.Invalid, "The provided location '%.64s' is not available for resource group.", body.location).Named("LocationNotAvailableForResourceGroup").At("location")
 	case old != nil && old.Location != given.Name:
-		return nil, fault.New(fault.Conflict, "Invalid resource group location '%s'. The Resource group already exists in location '%s'.", given.Name, old.Location).Named(CodeInvalidGroupLocation)
+		return nil, groupMoves(given.Name, old)
 	}
 	id := azure.SubscriptionScope(c.ID.Subscription()).Join("resourceGroups", c.ID.Name())
 	g := &resource.Resource{ID: id, Location: given.Name, Tags: body.tags, Extra: body.extra, Properties: json.RawMessage("{}"), UpdatedBy: c.Caller.ID}
@@ -76,6 +77,10 @@ func (d *Door) putGroup(c *Call, r *http.Request) (*Answer, error) {
 		g.Version, g.CreatedAt, g.CreatedBy = old.Version, old.CreatedAt, old.CreatedBy
 	}
 	return &Answer{Status: status, Body: showGroup(g)}, resource.Put(c.Tx, g)
+}
+
+func groupMoves(to string, old *resource.Resource) error {
+	return fault.New(fault.Conflict, "Invalid resource group location '%.64s'. The Resource group already exists in location '%s'.", to, old.Location).Named(CodeInvalidGroupLocation)
 }
 
 func (d *Door) patchGroup(c *Call, r *http.Request) (*Answer, error) {
@@ -93,10 +98,17 @@ func (d *Door) patchGroup(c *Call, r *http.Request) (*Answer, error) {
 	if old == nil {
 		return nil, resource.NotFound(c.ID)
 	}
+	if given, ok := d.Cloud.Location(body.location); body.location != "" && (!ok || given.Name != old.Location) {
+		return nil, groupMoves(body.location, old)
+	}
 	g := old.Clone()
 	if body.hasTags {
 		g.Tags = body.tags
 	}
+	if g.Extra == nil {
+		g.Extra = map[string]json.RawMessage{}
+	}
+	maps.Copy(g.Extra, body.extra)
 	g.UpdatedBy = c.Caller.ID
 	return &Answer{Status: http.StatusOK, Body: showGroup(g)}, resource.Put(c.Tx, g)
 }
@@ -132,9 +144,7 @@ func (d *Door) groups(c *Call, r *http.Request) (*Answer, error) {
 		within = []azure.ResourceID{}
 	}
 	q := resource.Query{Type: azure.TypeResourceGroup, Within: c.ID, Grants: within}
-	// A grant on a resource reaches no group: only containers count here.
-	keep := func(g *resource.Resource) bool { return grants.Covers(g.ID) && f.matches(g) }
-	return d.page(c, r, q, keep, func(g *resource.Resource) (any, error) { return showGroup(g), nil })
+	return d.page(c, r, q, f.matches, func(g *resource.Resource) (any, error) { return showGroup(g), nil })
 }
 
 // resources lists resources of every type in a subscription or group: those
@@ -145,10 +155,11 @@ func (d *Door) resources(c *Call, r *http.Request) (*Answer, error) {
 		return nil, err
 	}
 	if c.ID.ResourceGroup() != "" {
+		// Who has no role at, above or below the group does not learn that it is there.
+		if err := c.sees(groupOperation + "read"); err != nil {
+			return nil, err
+		}
 		if ok, err := resource.Exists(c.Tx, c.ID); err != nil || !ok {
-			if err == nil {
-				err = c.authorize(groupOperation+"read", c.ID)
-			}
 			return nil, firstError(err, resource.NotFound(c.ID))
 		}
 	}

@@ -2,6 +2,8 @@ package arm
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 
 	"midas/internal/azure"
@@ -108,22 +110,26 @@ func (c *Change) attach(next, old *resource.Identity, entries map[string]json.Ra
 			next.UserAssigned[id] = old.UserAssigned[id]
 		}
 	}
-	for given, value := range entries {
+	for _, given := range slices.Sorted(maps.Keys(entries)) {
 		id, err := azure.ParseResourceID(given)
 		if err != nil || !strings.EqualFold(id.Type(), TypeUserAssignedIdentity) {
 			return badIdentity("'%.512s' is not the id of a user-assigned identity.", given)
 		}
 		was, attached := have[id.Key()]
-		if string(value) == "null" {
+		switch {
+		case string(entries[given]) == "null":
 			delete(next.UserAssigned, was)
-			continue
-		}
-		if attached {
-			next.UserAssigned[was] = old.UserAssigned[was]
-			continue
-		}
-		if next.UserAssigned[given], err = c.assignable(id); err != nil {
-			return err
+		case !isObject(entries[given]):
+			return badIdentity("The value of the user-assigned identity '%.512s' is not an object.", given)
+		case attached:
+			if u, ok := old.UserAssigned[was]; ok {
+				next.UserAssigned[was] = u
+			}
+		default:
+			have[id.Key()] = id.String()
+			if next.UserAssigned[id.String()], err = c.assignable(id); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -3,6 +3,8 @@ package arm
 import (
 	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 
 	"midas/internal/fault"
@@ -35,8 +37,8 @@ func merge(target, patch json.RawMessage, depth int) (json.RawMessage, error) {
 			return nil, err
 		}
 	}
-	for name, change := range changes {
-		name = spelling(members, name)
+	for _, given := range slices.Sorted(maps.Keys(changes)) { // in an order, so that a name in two spellings has one outcome
+		name, change := spelling(members, given), changes[given]
 		if string(change) == "null" {
 			delete(members, name)
 			continue

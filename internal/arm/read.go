@@ -96,10 +96,10 @@ func (d *Door) operation(namespace, typ, action string) string {
 // resource that it is a child of.
 func (d *Door) containers(c *Call, t *Type, action string) error {
 	group := groupOf(c.ID)
+	if !t.Extension && !c.ID.Scope().Equal(group) {
+		return fault.New(fault.Invalid, "The resource '%s' of type '%s' must be in a resource group.", c.ID.Name(), t.Name).Named("MissingResourceGroup")
+	}
 	if group.IsZero() {
-		if !t.Extension && c.ID.Subscription() != "" {
-			return fault.New(fault.Invalid, "The resource '%s' of type '%s' must be in a resource group.", c.ID.Name(), t.Name).Named("MissingResourceGroup")
-		}
 		return nil
 	}
 	if ok, err := resource.Exists(c.Tx, group); err != nil {
@@ -148,13 +148,13 @@ func (d *Door) collection(c *Call, r *http.Request, namespace, typ string) (*Ans
 	if err != nil {
 		return nil, err
 	}
+	if group := groupOf(c.ID); !group.IsZero() {
+		if ok, err := resource.Exists(c.Tx, group); err != nil || !ok {
+			return nil, firstError(err, resource.NotFound(group))
+		}
+	}
 	if t.Table != nil {
 		return tableList(c)
-	}
-	if group := groupOf(c.ID); !group.IsZero() {
-		if ok, err := resource.Exists(c.Tx, c.ID); err != nil || !ok {
-			return nil, firstError(err, resource.NotFound(c.ID))
-		}
 	}
 	return d.page(c, r, resource.Query{Type: p.Namespace + "/" + t.Name, Within: c.ID, Grants: within}, nil, func(res *resource.Resource) (any, error) {
 		return d.show(c, p, t, res)
@@ -194,12 +194,11 @@ func (d *Door) page(c *Call, r *http.Request, q resource.Query, keep func(*resou
 	if err != nil {
 		return nil, err
 	}
-	after, err := base64.RawURLEncoding.DecodeString(c.Param("$skiptoken"))
-	if err != nil {
-		return nil, fault.Wrap(err, fault.Invalid, "The skip token is not valid.").Named("InvalidSkipToken")
+	if q.After, err = skipToken(c); err != nil {
+		return nil, err
 	}
-	q.After, q.Limit = string(after), pageSize
-	values := []any{}
+	q.Limit = pageSize
+	last, values := "", []any{}
 	for {
 		found, next, err := resource.List(c.Tx, q)
 		if err != nil {
@@ -210,22 +209,36 @@ func (d *Door) page(c *Call, r *http.Request, q resource.Query, keep func(*resou
 				continue
 			}
 			if len(values) == limit {
-				return &Answer{Status: http.StatusOK, Body: object{{"value", values}, {"nextLink", d.nextLink(r, q.After)}}}, nil
+				return &Answer{Status: http.StatusOK, Body: object{{"value", values}, {"nextLink", d.nextLink(r, last)}}}, nil
 			}
 			v, err := render(res)
 			if err != nil {
 				return nil, err
 			}
 			values = append(values, v)
-			q.After = res.ID.Key()
+			last = res.ID.Key()
 		}
 		if next == "" {
 			return &Answer{Status: http.StatusOK, Body: object{{"value", values}}}, nil
 		}
-		if len(values) < limit {
-			q.After = next
-		}
+		q.After = next
 	}
+}
+
+// skipToken reads the key that a page goes on after.
+func skipToken(c *Call) (string, error) {
+	token := c.Param("$skiptoken")
+	if token == "" {
+		return "", nil
+	}
+	after, err := base64.RawURLEncoding.DecodeString(token)
+	if err == nil {
+		_, err = azure.ParseResourceID(string(after))
+	}
+	if err != nil {
+		return "", fault.Wrap(err, fault.Invalid, "The skip token is not valid.").Named("InvalidSkipToken")
+	}
+	return string(after), nil
 }
 
 func top(c *Call) (int, error) {

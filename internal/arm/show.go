@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"midas/internal/azure"
+	"midas/internal/directory"
+	"midas/internal/fault"
 	"midas/internal/resource"
 )
 
@@ -56,7 +58,11 @@ func (d *Door) show(c *Call, p *Provider, t *Type, r *resource.Resource) (any, e
 	o = append(o, envelope(r)...)
 	o = append(o, member{"properties", r.Properties})
 	if t.System {
-		o = append(o, member{"systemData", systemData(r)})
+		data, err := systemData(c, r)
+		if err != nil {
+			return nil, err
+		}
+		o = append(o, member{"systemData", data})
 	}
 	if t.ETag {
 		o = append(o, member{"etag", etag(r)})
@@ -100,9 +106,27 @@ func etag(r *resource.Resource) string { return fmt.Sprintf(`"%d"`, r.Version) }
 // Timestamp writes a time as Resource Manager does: seven fraction digits.
 func Timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.0000000Z") }
 
-func systemData(r *resource.Resource) any {
-	by := func(prefix string, who azure.ObjectID, at time.Time) object {
-		return object{{prefix + "By", who}, {prefix + "ByType", "Application"}, {prefix + "At", Timestamp(at)}}
+// systemData says who made a resource and who changed it last.
+func systemData(c *Call, r *resource.Resource) (any, error) {
+	created, err := c.author(r.CreatedBy)
+	if err != nil {
+		return nil, err
 	}
-	return append(by("created", r.CreatedBy, r.CreatedAt), by("lastModified", r.UpdatedBy, r.UpdatedAt)...)
+	modified, err := c.author(r.UpdatedBy)
+	return object{{"createdBy", r.CreatedBy}, {"createdByType", created}, {"createdAt", Timestamp(r.CreatedAt)},
+		{"lastModifiedBy", r.UpdatedBy}, {"lastModifiedByType", modified}, {"lastModifiedAt", Timestamp(r.UpdatedAt)}}, err
+}
+
+// author is the kind of who wrote; one that is gone was an application, as far as is known.
+func (c *Call) author(id azure.ObjectID) (string, error) {
+	p, err := directory.PrincipalByID(c.Tx, id)
+	switch {
+	case err != nil && !fault.Is(err, fault.NotFound):
+		return "", err
+	case p.Kind == directory.User:
+		return "User", nil
+	case p.Type == directory.TypeManagedIdentity:
+		return "ManagedIdentity", nil
+	}
+	return "Application", nil
 }

@@ -8,6 +8,7 @@ import (
 	"midas/internal/directory"
 	"midas/internal/fault"
 	"midas/internal/rbac"
+	"midas/internal/wire"
 )
 
 // tenants lists the caller's own tenant.
@@ -53,14 +54,8 @@ func (d *Door) subscriptions(c *Call, r *http.Request) (*Answer, error) {
 }
 
 func (d *Door) subscription(c *Call, r *http.Request) (*Answer, error) {
-	ok, err := c.visible(c.ID)
-	if err != nil {
+	if err := c.sees(azure.TypeSubscription + "/read"); err != nil {
 		return nil, err
-	}
-	if !ok {
-		if err := c.authorize(azure.TypeSubscription+"/read", c.ID); err != nil {
-			return nil, err
-		}
 	}
 	s, err := directory.SubscriptionByID(c.Tx, c.ID.Subscription())
 	if err != nil {
@@ -76,7 +71,7 @@ func showSubscription(s directory.Subscription) any {
 }
 
 func (d *Door) locations(c *Call, r *http.Request) (*Answer, error) {
-	if err := d.seesSubscription(c, azure.TypeSubscription+"/locations/read"); err != nil {
+	if err := c.sees(azure.TypeSubscription + "/locations/read"); err != nil {
 		return nil, err
 	}
 	var all []any
@@ -87,7 +82,9 @@ func (d *Door) locations(c *Call, r *http.Request) (*Answer, error) {
 	return list(all...), nil
 }
 
-func (d *Door) seesSubscription(c *Call, action string) error {
+// sees lets a caller pass that has any role at, above or below the call's
+// scope, or else the action.
+func (c *Call) sees(action string) error {
 	ok, err := c.visible(c.ID)
 	if err != nil || ok {
 		return err
@@ -99,11 +96,14 @@ func (d *Door) seesSubscription(c *Call, action string) error {
 // serve them; with a namespace in the path, that one.
 func (d *Door) providers(c *Call, r *http.Request) (*Answer, error) {
 	if c.ID.Subscription() != "" {
-		if err := d.seesSubscription(c, "Microsoft.Resources/subscriptions/providers/read"); err != nil {
+		if err := c.sees("Microsoft.Resources/subscriptions/providers/read"); err != nil {
 			return nil, err
 		}
 	}
-	segs := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	segs, err := wire.Segments(r)
+	if err != nil {
+		return nil, err
+	}
 	last := segs[len(segs)-1]
 	if strings.EqualFold(last, "providers") {
 		var all []any
@@ -121,7 +121,10 @@ func (d *Door) providers(c *Call, r *http.Request) (*Answer, error) {
 
 // register answers that a provider is registered: all are, always.
 func (d *Door) register(c *Call, r *http.Request) (*Answer, error) {
-	segs := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	segs, err := wire.Segments(r)
+	if err != nil {
+		return nil, err
+	}
 	namespace := segs[len(segs)-2]
 	if err := c.authorize(namespace+"/register/action", c.ID); err != nil {
 		return nil, err

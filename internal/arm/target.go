@@ -3,6 +3,8 @@ package arm
 import (
 	"net/http"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"midas/internal/azure"
 	"midas/internal/fault"
@@ -16,6 +18,9 @@ type target struct {
 
 // target reads a path. Fixed words compare without case (control-plane.md B1).
 func (d *Door) target(method string, segs []string) (target, error) {
+	if err := checkSegments(segs); err != nil {
+		return target{}, err
+	}
 	if t, ok, err := d.own(method, segs); ok || err != nil {
 		return t, err
 	}
@@ -59,7 +64,12 @@ func (d *Door) own(method string, segs []string) (target, bool, error) {
 		if !ok {
 			return target{}, true, methodNotAllowed(method)
 		}
-		return target{id, f}, true, nil
+		return target{id, func(d *Door, c *Call, r *http.Request) (*Answer, error) {
+			if older(c.Version, ownVersions) {
+				return nil, invalidVersion(c.Version, ownVersions)
+			}
+			return f(d, c, r)
+		}}, true, nil
 	}
 	get := func(f verb) map[string]verb { return map[string]verb{http.MethodGet: f} }
 	switch {
@@ -147,12 +157,17 @@ func lastProviders(segs []string) int {
 	return -1
 }
 
-func parseID(segs []string) (azure.ResourceID, error) {
+// checkSegments refuses what no name, type or namespace has in it.
+func checkSegments(segs []string) error {
 	for _, s := range segs {
-		if strings.ContainsRune(s, '/') {
-			return azure.ResourceID{}, fault.New(fault.Invalid, "The resource name '%.64s' has a '/' in it.", s).Named(CodeInvalidName)
+		if strings.ContainsRune(s, '/') || strings.ContainsFunc(s, unicode.IsControl) || !utf8.ValidString(s) {
+			return fault.New(fault.Invalid, "The segment '%.64s' of the request path is not valid: it has a '/' or a control character in it, or is not UTF-8.", s).Named(CodeInvalidName)
 		}
 	}
+	return nil
+}
+
+func parseID(segs []string) (azure.ResourceID, error) {
 	id, err := azure.ParseResourceID("/" + strings.Join(segs, "/"))
 	if err != nil {
 		return id, fault.Wrap(err, fault.Invalid, "The request path '/%.512s' is not a valid resource id.", strings.Join(segs, "/")).Named("InvalidResourceId")

@@ -25,8 +25,12 @@ func existing(c *Call, r *http.Request) (*resource.Resource, error) {
 	return old, precondition(r, old)
 }
 
-// precondition is the table of control-plane.md B4.
+// precondition is the table of control-plane.md B4. A change or deletion of
+// what is not there is answered with that, whatever its conditions.
 func precondition(r *http.Request, old *resource.Resource) error {
+	if old == nil && r.Method != http.MethodPut {
+		return nil
+	}
 	holds := func(header string) bool {
 		want := r.Header.Get(header)
 		return want == "*" && old != nil || old != nil && want == etag(old)
@@ -47,25 +51,33 @@ func (d *Door) put(c *Call, r *http.Request, p *Provider, t *Type) (*Answer, err
 	if err != nil {
 		return nil, err
 	}
-	res := &resource.Resource{Tags: body.tags, Extra: body.extra, Properties: body.properties}
+	res := &resource.Resource{Tags: body.tags, Extra: body.extra}
+	// As a patch of nothing: a null means absent (control-plane.md D3).
+	if res.Properties, err = mergePatch(json.RawMessage("{}"), orObject(body.properties)); err != nil {
+		return nil, err
+	}
 	if old == nil {
 		if err := t.Names.check(p.Namespace+"/"+t.Name, c.ID.Name()); err != nil {
-			return nil, err
-		}
-		if c.ID, err = d.canonical(c, p, t); err != nil {
 			return nil, err
 		}
 	} else {
 		res.Identity, res.Version, res.CreatedAt, res.CreatedBy = old.Identity, old.Version, old.CreatedAt, old.CreatedBy
 	}
-	res.ID = c.ID
-	if res.Properties == nil {
-		res.Properties = json.RawMessage("{}")
+	if c.ID, err = d.canonical(c, p, t); err != nil {
+		return nil, err
 	}
+	res.ID = c.ID
 	if err := d.place(c, p, t, old, res, body.location); err != nil {
 		return nil, err
 	}
 	return d.commit(c, p, t, old, res, body, true)
+}
+
+func orObject(raw json.RawMessage) json.RawMessage {
+	if raw == nil {
+		return json.RawMessage("{}")
+	}
+	return raw
 }
 
 // patch merges into what is there: properties by RFC 7396, tags as a whole,
@@ -133,8 +145,9 @@ func (d *Door) commit(c *Call, p *Provider, t *Type, old, res *resource.Resource
 	return d.answer(c, status, p, t, res)
 }
 
-// canonical spells a new id as Resource Manager keeps it: the fixed words and
-// the type in their own casing, the group as it was made, the name as given.
+// canonical spells an id as Resource Manager keeps it: the fixed words and
+// the type in their own casing, the group as it was made, the name as given
+// last (control-plane.md B1).
 func (d *Door) canonical(c *Call, p *Provider, t *Type) (azure.ResourceID, error) {
 	parent := c.ID.Parent()
 	if parent.Equal(groupOf(c.ID)) {

@@ -167,8 +167,7 @@ func scopeExists(c *arm.Call) error {
 func listAssignments(c *arm.Call) ([]any, error) {
 	f := rbac.AssignmentFilter{Scope: c.ID, ManagementGroups: c.ManagementGroups}
 	filter := c.Param("$filter")
-	for part := range strings.SplitSeq(filter, " and ") {
-		part = strings.Trim(part, " +")
+	for _, part := range conjuncts(filter) {
 		assigned, isAssigned := call(part, "assignedTo")
 		principal, isPrincipal := equals(part, "principalId")
 		switch {

@@ -47,6 +47,22 @@ func null(s string) any {
 	return s
 }
 
+// conjuncts splits a filter at each "and" that is not inside of a quoted text.
+func conjuncts(filter string) []string {
+	var parts []string
+	from, quoted := 0, false
+	for i := range len(filter) {
+		switch {
+		case filter[i] == '\'':
+			quoted = !quoted
+		case !quoted && i >= from && len(filter)-i >= 5 && strings.EqualFold(filter[i:i+5], " and "):
+			parts = append(parts, strings.Trim(filter[from:i], " +"))
+			from = i + 5
+		}
+	}
+	return append(parts, strings.Trim(filter[from:], " +"))
+}
+
 // equals reads a filter of the form "field eq 'value'" and returns the value.
 func equals(filter, field string) (string, bool) {
 	rest, ok := cutFold(strings.TrimSpace(filter), field)

@@ -2,6 +2,7 @@ package authorization
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"midas/internal/arm"
@@ -66,6 +67,25 @@ func getDefinition(c *arm.Call) (*arm.Answer, error) {
 	return &arm.Answer{Status: http.StatusOK, Body: showDefinition(c.ID, d)}, nil
 }
 
+// everywhere asks for the right to change a role at every scope where it can
+// be assigned, now or from now on, and not just where the call is made: who
+// manages one group does not change what a role means in another.
+func everywhere(c *arm.Call, action string, given []azure.ResourceID) error {
+	old, err := rbac.GetDefinition(c.Tx, c.ID.Name())
+	switch {
+	case err == nil && old.Type == rbac.CustomRole:
+		given = slices.Concat(given, old.AssignableScopes)
+	case err != nil && !fault.Is(err, fault.NotFound):
+		return err
+	}
+	for _, scope := range given {
+		if err := c.AuthorizeLinked(rbac.TypeDefinition+"/"+action, c.ID, rbac.TypeDefinition+"/"+action, scope); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // putDefinition answers 201 even on an update: clients accept nothing else
 // (control-plane.md B8).
 func putDefinition(c *arm.Call) (*arm.Answer, error) {
@@ -89,6 +109,9 @@ func putDefinition(c *arm.Call) (*arm.Answer, error) {
 		}
 		d.AssignableScopes = append(d.AssignableScopes, scope)
 	}
+	if err := everywhere(c, "write", d.AssignableScopes); err != nil {
+		return nil, err
+	}
 	made, _, err := rbac.PutDefinition(c.Tx, d, c.Caller.ID)
 	if err != nil {
 		return nil, err
@@ -99,6 +122,9 @@ func putDefinition(c *arm.Call) (*arm.Answer, error) {
 func deleteDefinition(c *arm.Call) (*arm.Answer, error) {
 	id, err := guidName(c.ID, "RoleDefinitionIdNotValid", "role definition")
 	if err != nil {
+		return nil, err
+	}
+	if err := everywhere(c, "delete", nil); err != nil {
 		return nil, err
 	}
 	d, err := rbac.DeleteDefinition(c.Tx, id)
@@ -115,8 +141,7 @@ func deleteDefinition(c *arm.Call) (*arm.Answer, error) {
 func listDefinitions(c *arm.Call) ([]any, error) {
 	f := rbac.DefinitionFilter{Scope: c.ID, ManagementGroups: c.ManagementGroups}
 	filter := c.Param("$filter")
-	for part := range strings.SplitSeq(filter, " and ") {
-		part = strings.Trim(part, " +")
+	for _, part := range conjuncts(filter) {
 		name, isName := equals(part, "roleName")
 		typ, isType := equals(part, "type")
 		switch {

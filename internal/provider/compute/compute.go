@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"regexp"
+	"slices"
 	"strings"
 
 	"midas/internal/arm"
@@ -88,10 +89,10 @@ func prepare(c *arm.Change) error {
 		if o.ComputerName == "" {
 			o.ComputerName = c.New.ID.Name()
 		}
-		if err := forget(c.New, "adminPassword", "customData"); err != nil {
-			return err
-		}
 		o.AdminPassword, o.CustomData = "", ""
+	}
+	if err := forget(c.New, "adminPassword", "customData"); err != nil {
+		return err
 	}
 	return arm.SetProperties(c.New, vm)
 }
@@ -118,15 +119,17 @@ func (d *osDisk) complete(r *resource.Resource, was machine, image *imageReferen
 
 // forget removes members of osProfile, however they are spelled.
 func forget(r *resource.Resource, names ...string) error {
-	return edit(r, "osProfile", func(members map[string]json.RawMessage) {
+	return edit(r, "osProfile", without(names...))
+}
+
+func without(names ...string) func(map[string]json.RawMessage) {
+	return func(members map[string]json.RawMessage) {
 		for name := range members {
-			for _, gone := range names {
-				if strings.EqualFold(name, gone) {
-					delete(members, name)
-				}
+			if slices.ContainsFunc(names, func(gone string) bool { return strings.EqualFold(name, gone) }) {
+				delete(members, name)
 			}
 		}
-	})
+	}
 }
 
 // show leaves the user data out unless it is asked for.
@@ -134,7 +137,7 @@ func show(c *arm.Call, r *resource.Resource) error {
 	if strings.Contains(strings.ToLower(c.Param("$expand")), "userdata") {
 		return nil
 	}
-	return edit(r, "", func(members map[string]json.RawMessage) { delete(members, "userData") })
+	return edit(r, "", without("userData"))
 }
 
 // edit changes the members of one object in the properties; "" is the properties themselves.
