@@ -58,7 +58,8 @@ type Config struct {
 // Server is a whole cloud, ready to run.
 type Server struct {
 	config   Config
-	now      func() time.Time
+	clock    *clock.Clock
+	now      func() time.Time // of the clock
 	log      *slog.Logger
 	lock     *flock.Flock
 	profile  cloud.Profile
@@ -73,6 +74,7 @@ type Server struct {
 	socket   net.Listener
 	sockets  string // private directory of the machines' sockets
 	sample   *control.Sample
+	sweeps   chan chan<- error // asks for a sweep; the answer comes when it is done
 	ready    chan struct{}
 	machines sync.WaitGroup // the machines' endpoints that are served
 }

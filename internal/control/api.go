@@ -1,5 +1,7 @@
 package control
 
+import "time"
+
 // The types below are the JSON of this API and what `--json` prints: scripts
 // rely on their member names (design.md section 5).
 
@@ -81,6 +83,41 @@ type ServicePrincipal struct {
 	ObjectID    string `json:"objectId"`           // of the service principal
 	Password    string `json:"password,omitempty"` // shown this once
 	Tenant      string `json:"tenant"`
+}
+
+// Clock is what the cloud's clock shows.
+type Clock struct {
+	Now           time.Time `json:"now"`           // UTC
+	Offset        string    `json:"offset"`        // how far it is ahead of the machine's: "1d1h0m0s"
+	OffsetSeconds float64   `json:"offsetSeconds"` // the same as a number
+}
+
+// AdvanceRequest asks to move the clock forward.
+type AdvanceRequest struct {
+	By string `json:"by"` // "90m", "25h", "8d", "1d12h"
+}
+
+// Report is what was checked of what is stored.
+type Report struct {
+	Checks []Check  `json:"checks"`
+	Faults []string `json:"faults"` // one line each; not all of them where there are very many
+}
+
+// Check is one kind of thing that was looked at.
+type Check struct {
+	What   string `json:"what"`
+	Count  int64  `json:"count"`  // how many
+	Faults int64  `json:"faults"` // how many faults were found with them
+}
+
+// OK reports whether no fault was found.
+func (r Report) OK() bool { return len(r.Faults) == 0 }
+
+// Resealed says how far everything is under a new root key.
+type Resealed struct {
+	NewKey   bool  `json:"newKey"`   // a key was added; false where an unfinished run was continued
+	Resealed int64 `json:"resealed"` // values that were sealed anew
+	Total    int64 `json:"total"`    // values that are sealed
 }
 
 // AttachRequest asks for the local endpoints of a machine.

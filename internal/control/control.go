@@ -31,6 +31,19 @@ type Door struct {
 	// CreateServicePrincipal makes a program's own identity.
 	CreateServicePrincipal func(ctx context.Context, r ServicePrincipalRequest) (ServicePrincipal, error)
 
+	Clock        func() Clock
+	AdvanceClock func(ctx context.Context, by string) (Clock, error)
+
+	// Verify looks through all that is stored.
+	Verify func(ctx context.Context) (Report, error)
+
+	// Backup writes a whole backup. Where it fails after it has begun to
+	// write, what was written is no backup and can be told from one.
+	Backup func(ctx context.Context, w io.Writer) error
+
+	// Reseal puts everything under a new root key, and says how far it is.
+	Reseal func(ctx context.Context, progress func(Resealed)) (Resealed, error)
+
 	// Attach opens the endpoints of a machine, named by resource id or by name;
 	// "" is no machine. They stay until ctx ends, which is when the client has
 	// gone away, and need not outlive an error.
@@ -56,6 +69,12 @@ func (d Door) Routes() http.Handler {
 		"/attach": {http.MethodPost, d.attach},
 
 		"/service-principals": {http.MethodPost, d.servicePrincipal},
+
+		"/clock":         {http.MethodGet, d.clock},
+		"/clock/advance": {http.MethodPost, d.advanceClock},
+		"/verify":        {http.MethodPost, d.verify},
+		"/backup":        {http.MethodPost, d.backup},
+		"/seal/rotate":   {http.MethodPost, d.rotateSeal},
 	}
 	return wire.Door{Name: "control", Now: d.Now, Log: d.Log, Record: d.Record, Fail: fail}.Handle(
 		func(w http.ResponseWriter, r *http.Request) error {

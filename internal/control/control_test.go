@@ -49,9 +49,26 @@ func testDoor() Door {
 		CreateServicePrincipal: func(_ context.Context, q ServicePrincipalRequest) (ServicePrincipal, error) {
 			return ServicePrincipal{AppID: "a", DisplayName: q.Name, ObjectID: "o", Password: "p", Tenant: "t"}, nil
 		},
+		Clock: func() Clock { return testClock },
+		AdvanceClock: func(_ context.Context, by string) (Clock, error) {
+			if by == "-1h" {
+				return Clock{}, fault.New(fault.Invalid, "only forward\nhint: say 1h").At("by")
+			}
+			return Clock{Now: testClock.Now, Offset: by}, nil
+		},
+		Verify: func(context.Context) (Report, error) {
+			return Report{Checks: []Check{{"things", 3, 1}}, Faults: []string{"thing 2 is bad"}}, nil
+		},
+		Backup: func(_ context.Context, w io.Writer) error { _, err := w.Write([]byte("all of it")); return err },
+		Reseal: func(_ context.Context, progress func(Resealed)) (Resealed, error) {
+			progress(Resealed{true, 1, 2})
+			return Resealed{true, 2, 2}, nil
+		},
 		Attach: func(_ context.Context, machine string) (Attachment, error) { return Attachment{VM: machine}, nil },
 	}
 }
+
+var testClock = Clock{Now: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC), Offset: "1d1h0m0s", OffsetSeconds: 90000}
 
 // serve runs d on a real socket and returns a client of it.
 func serve(t *testing.T, d Door) *Client {
@@ -127,6 +144,13 @@ func TestWire(t *testing.T) {
 		{"token", "POST", "/token", `{"resource":"r"}`, nil, 200, `{"access_token":"tok","expires_on":1700000000,"token_type":"Bearer","resource":"r"}`},
 		{"why", "POST", "/why", `{"principal":"p","action":"a","scope":"/s"}`, nil, 200, `{"allowed":true,"reason":"a at /s","assignment":"/a"}`},
 		{"service principal", "POST", "/service-principals", `{"name":"n"}`, nil, 200, `{"appId":"a","displayName":"n","objectId":"o","password":"p","tenant":"t"}`},
+		{"clock", "GET", "/clock", "", nil, 200, `{"now":"2026-11-20T12:00:00Z","offset":"1d1h0m0s","offsetSeconds":90000}`},
+		{"advance", "POST", "/clock/advance", `{"by":"25h"}`, nil, 200, `{"now":"2026-11-20T12:00:00Z","offset":"25h","offsetSeconds":0}`},
+		{"back", "POST", "/clock/advance", `{"by":"-1h"}`, nil, 400, `{"error":{"code":"InvalidRequest","message":"only forward","hint":"say 1h"}}`},
+		{"nowhere", "POST", "/clock/advance", `{}`, nil, 400, `{"error":{"code":"InvalidRequest","message":"The member 'by' is missing."}}`},
+		{"verify", "POST", "/verify", "", nil, 200, `{"checks":[{"what":"things","count":3,"faults":1}],"faults":["thing 2 is bad"]}`},
+		{"backup", "POST", "/backup", "", nil, 200, `all of it`},
+		{"rotate", "POST", "/seal/rotate", "", nil, 200, `{"progress":{"newKey":true,"resealed":1,"total":2}}` + "\n" + `{"done":{"newKey":true,"resealed":2,"total":2}}` + "\n"},
 		{"no name", "POST", "/service-principals", `{}`, nil, 400, `{"error":{"code":"InvalidRequest","message":"The member 'name' is missing."}}`},
 		{"no resource", "POST", "/token", `{}`, nil, 400, `{"error":{"code":"InvalidRequest","message":"The member 'resource' is missing."}}`},
 		{"no scope", "POST", "/why", `{"principal":"p","action":"a"}`, nil, 400, `{"error":{"code":"InvalidRequest","message":"The member 'scope' is missing."}}`},

@@ -59,6 +59,13 @@ const hintMark = "\nhint: "
 
 // fail is the door's one writer of errors.
 func fail(w http.ResponseWriter, r *http.Request, err error) string {
+	status, p := problemOf(r, err)
+	wire.WriteJSON(w, status, envelope{p}) // strings always encode
+	return p.Code
+}
+
+// problemOf is what a caller is told of an error.
+func problemOf(r *http.Request, err error) (int, problem) {
 	status, p := http.StatusInternalServerError, problem{Code: codeInternal, Message: "Something failed inside; the log says what, under request " + wire.EventOf(r.Context()).RequestID + "."}
 	if f, ok := errors.AsType[*fault.Error](err); ok {
 		for _, k := range kinds {
@@ -74,8 +81,7 @@ func fail(w http.ResponseWriter, r *http.Request, err error) string {
 		}
 		p.Message, p.Hint, _ = strings.Cut(f.Message, hintMark)
 	}
-	wire.WriteJSON(w, status, envelope{p}) // strings always encode
-	return p.Code
+	return status, p
 }
 
 // faultOf turns an answer of [fail] back into the fault it was made of.
@@ -84,9 +90,14 @@ func faultOf(status int, body []byte) *fault.Error {
 	if err := json.Unmarshal(body, &e); err != nil || e.Error.Message == "" {
 		return fault.New(fault.Unavailable, "what answers on the socket is not midas (status %d)", status)
 	}
-	f := &fault.Error{Kind: fault.Unavailable, Code: e.Error.Code, Message: e.Error.Message}
-	if e.Error.Hint != "" {
-		f.Message += hintMark + e.Error.Hint
+	return e.Error.fault(status)
+}
+
+// fault is the fault that p was made of.
+func (p problem) fault(status int) *fault.Error {
+	f := &fault.Error{Kind: fault.Unavailable, Code: p.Code, Message: p.Message}
+	if p.Hint != "" {
+		f.Message += hintMark + p.Hint
 	}
 	if _, ok := named[f.Code]; ok {
 		f.Kind = fault.Invalid

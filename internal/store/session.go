@@ -16,12 +16,13 @@ type session struct {
 type sessions struct {
 	db   *sql.DB
 	idle chan *session // SQLite only; holds a place for every connection
+	done chan struct{} // closed with the store
 }
 
 func newSessions(db *sql.DB, connections int, keep bool) *sessions {
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
-	s := &sessions{db: db}
+	s := &sessions{db: db, done: make(chan struct{})}
 	if keep {
 		s.idle = make(chan *session, connections)
 		for range connections {
@@ -42,6 +43,8 @@ func (s *sessions) take(ctx context.Context) (*session, error) {
 		if c != nil {
 			return c, nil
 		}
+	case <-s.done:
+		return nil, sql.ErrConnDone
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -62,8 +65,15 @@ func (s *sessions) give(c *session) {
 	s.idle <- c
 }
 
-// close ends every connection. It waits for those that are lent.
+// close ends every connection. It waits for those that are lent. Closing again
+// does nothing.
 func (s *sessions) close() error {
+	select {
+	case <-s.done:
+		return nil
+	default:
+	}
+	close(s.done)
 	for range cap(s.idle) {
 		if c := <-s.idle; c != nil {
 			c.conn.Close()

@@ -32,6 +32,7 @@ func TestConformance(t *testing.T) {
 			"a transaction has one time":                oneTime,
 			"a canceled context ends a transaction":     canceled,
 			"a view is one consistent state":            consistentView,
+			"a closed store refuses":                    closedRefuses,
 			"an unknown table is an error, not a fault": unknownTable,
 		} {
 			t.Run(name, func(t *testing.T) { test(t, fresh(t)) })
@@ -262,6 +263,22 @@ func consistentView(t *testing.T, db *store.DB) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+func closedRefuses(t *testing.T, db *store.DB) {
+	update(t, db, func(tx *store.Tx) error { return tx.SetSetting("a", "1") })
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	nothing := func(*store.Tx) error { return nil }
+	for name, do := range map[string]func(context.Context, func(*store.Tx) error) error{"view": db.View, "update": db.Update} {
+		if err := do(t.Context(), nothing); err == nil {
+			t.Errorf("a %s of a closed store succeeds", name)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Errorf("closing again gives %v", err)
 	}
 }
 
