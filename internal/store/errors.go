@@ -32,6 +32,9 @@ func translate(err error) error {
 // retryable reports whether the engine refused a transaction that would
 // succeed if it ran again.
 func retryable(err error) bool {
+	if errors.Is(err, errOvertaken) {
+		return true
+	}
 	switch code(err) {
 	case "40001", "40P01": // PostgreSQL: serialization failure, deadlock
 		return true

@@ -10,6 +10,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"math/rand/v2"
 	"net/url"
@@ -36,6 +37,7 @@ type DB struct {
 	now         func() time.Time
 	log         *slog.Logger
 	epochs      [topics]atomic.Uint64
+	memory      memory
 }
 
 type engine int
@@ -47,7 +49,7 @@ const (
 
 // Open connects and brings the schema up to date.
 func Open(ctx context.Context, c Config) (*DB, error) {
-	db := &DB{now: c.Now, log: c.Log}
+	db := &DB{now: c.Now, log: c.Log, memory: memory{seed: maphash.MakeSeed()}}
 	var err error
 	if c.DSN != "" {
 		err = db.openPostgres(c.DSN)
@@ -119,9 +121,49 @@ type Tx struct {
 	Now time.Time
 
 	ctx     context.Context
+	db      *DB
+	pool    *sessions
+	opts    *sql.TxOptions
+	session *session // nil until the first statement
 	tx      *sql.Tx
-	session *session
+	epochs  [topics]uint64 // from before the first statement
 	changed [topics]bool
+	trusted [topics]bool // something was remembered of these
+}
+
+// begin takes a connection and begins, if that is not done yet: a view that
+// remembers all it needs does neither.
+func (tx *Tx) begin() error {
+	if tx.tx != nil {
+		return nil
+	}
+	if err := tx.ctx.Err(); err != nil {
+		return err
+	}
+	session, err := tx.pool.take(tx.ctx)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	ctx := tx.ctx
+	if tx.db.engine == engineSQLite {
+		// Watching a context costs more than a statement on local data takes.
+		ctx = context.WithoutCancel(ctx)
+	}
+	begun, err := session.conn.BeginTx(ctx, tx.opts)
+	if err != nil {
+		tx.pool.give(session)
+		return fmt.Errorf("begin: %w", err)
+	}
+	tx.ctx, tx.session, tx.tx = ctx, session, begun
+	return nil
+}
+
+// end gives the connection back.
+func (tx *Tx) end() {
+	if tx.tx != nil {
+		tx.tx.Rollback() // does nothing after a commit
+		tx.pool.give(tx.session)
+	}
 }
 
 // Exec runs a statement that returns no rows. A text of several statements
@@ -152,19 +194,37 @@ func (tx *Tx) Query(query string, args ...any) (rows *sql.Rows, err error) {
 	return rows, translate(err)
 }
 
-// QueryRow runs a statement that returns one row; Scan gives [ErrNoRows] where there is none.
-func (tx *Tx) QueryRow(query string, args ...any) *sql.Row {
-	if stmt, err := tx.prepared(query, args); err == nil && stmt != nil {
-		return stmt.QueryRowContext(tx.ctx, args...)
-	}
-	return tx.tx.QueryRowContext(tx.ctx, query, args...) // tells an error of the text, too
+// Row is a result of at most one row.
+type Row struct {
+	row *sql.Row
+	err error
 }
 
-// prepared returns the kept statement of a text with arguments. One without
-// is run once in a while and may be a script.
+// Scan reads the row; it gives [ErrNoRows] where there is none.
+func (r Row) Scan(into ...any) error {
+	if r.err != nil {
+		return r.err
+	}
+	return translate(r.row.Scan(into...))
+}
+
+// QueryRow runs a statement that returns one row.
+func (tx *Tx) QueryRow(query string, args ...any) Row {
+	stmt, err := tx.prepared(query, args)
+	switch {
+	case err != nil:
+		return Row{err: err}
+	case stmt != nil:
+		return Row{row: stmt.QueryRowContext(tx.ctx, args...)}
+	}
+	return Row{row: tx.tx.QueryRowContext(tx.ctx, query, args...)}
+}
+
+// prepared begins, and returns the kept statement of a text with arguments.
+// One without is run once in a while and may be a script.
 func (tx *Tx) prepared(query string, args []any) (*sql.Stmt, error) {
-	if len(args) == 0 {
-		return nil, nil
+	if err := tx.begin(); err != nil || len(args) == 0 {
+		return nil, err
 	}
 	return tx.session.prepared(tx.ctx, query)
 }
@@ -230,22 +290,32 @@ func (db *DB) retry(ctx context.Context, pool *sessions, opts *sql.TxOptions, f 
 	}
 }
 
+// errOvertaken asks for another run of a view.
+var errOvertaken = errors.New("what was remembered has changed meanwhile")
+
 func (db *DB) once(ctx context.Context, pool *sessions, opts *sql.TxOptions, f func(*Tx) error) error {
-	session, err := pool.take(ctx)
-	if err != nil {
-		return fmt.Errorf("begin: %w", err)
+	tx := &Tx{Now: db.now().UTC().Truncate(time.Microsecond), ctx: ctx, db: db, pool: pool, opts: opts}
+	for t := range tx.epochs {
+		tx.epochs[t] = db.Epoch(Topic(t))
 	}
-	defer pool.give(session)
-	begun, err := session.conn.BeginTx(ctx, opts)
-	if err != nil {
-		return fmt.Errorf("begin: %w", err)
+	defer tx.end()
+	if !opts.ReadOnly {
+		if err := tx.begin(); err != nil {
+			return err
+		}
 	}
-	defer begun.Rollback() // does nothing after a commit
-	tx := &Tx{Now: db.now().UTC().Truncate(time.Microsecond), ctx: ctx, tx: begun, session: session}
 	if err := f(tx); err != nil {
 		return err
 	}
-	if err := begun.Commit(); err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case tx.tx == nil:
+		return nil
+	case tx.overtaken():
+		return errOvertaken
+	}
+	if err := tx.tx.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	for topic, changed := range tx.changed {

@@ -33,6 +33,7 @@ func TestConformance(t *testing.T) {
 			"a canceled context ends a transaction":     canceled,
 			"a view is one consistent state":            consistentView,
 			"a closed store refuses":                    closedRefuses,
+			"what is remembered is never stale":         memoIsNeverStale,
 			"an unknown table is an error, not a fault": unknownTable,
 		} {
 			t.Run(name, func(t *testing.T) { test(t, fresh(t)) })
@@ -271,14 +272,75 @@ func closedRefuses(t *testing.T, db *store.DB) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	nothing := func(*store.Tx) error { return nil }
+	read := func(tx *store.Tx) error { _, err := tx.Setting("a"); return err }
 	for name, do := range map[string]func(context.Context, func(*store.Tx) error) error{"view": db.View, "update": db.Update} {
-		if err := do(t.Context(), nothing); err == nil {
+		if err := do(t.Context(), read); err == nil {
 			t.Errorf("a %s of a closed store succeeds", name)
 		}
 	}
 	if err := db.Close(); err != nil {
 		t.Errorf("closing again gives %v", err)
+	}
+}
+
+// memoIsNeverStale moves a right and a secret behind it, and holds that no
+// view takes the right from before together with the secret from after.
+func memoIsNeverStale(t *testing.T, db *store.DB) {
+	type key struct{}
+	set := func(name, value string) {
+		update(t, db, func(tx *store.Tx) error { tx.Changed(store.Roles); return tx.SetSetting(name, value) })
+	}
+	set("right", "yes")
+	set("secret", "old")
+	works := 0
+	look := func(tx *store.Tx) (right, secret string, err error) {
+		if right, err = store.Memo(tx, key{}, func() (string, error) { works++; return tx.Setting("right") }, store.Roles); err != nil {
+			return "", "", err
+		}
+		secret, err = tx.Setting("secret")
+		return right, secret, err
+	}
+	view := func(between func()) (right, secret string) {
+		t.Helper()
+		err := db.View(t.Context(), func(tx *store.Tx) (err error) {
+			if between != nil {
+				between()
+				between = nil
+			}
+			right, secret, err = look(tx)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return right, secret
+	}
+	view(nil)
+	view(nil)
+	if works != 1 {
+		t.Errorf("it was worked out %d times", works)
+	}
+	right, secret := view(func() { set("right", "no"); set("secret", "new") })
+	if right == "yes" && secret == "new" {
+		t.Error("an old right was taken with a new secret")
+	}
+	if right, _ := view(nil); right != "no" {
+		t.Errorf("the right is still %q", right)
+	}
+	// A transaction sees its own change, and one that fails leaves no trace.
+	sentinel := errors.New("no")
+	err := db.Update(t.Context(), func(tx *store.Tx) error {
+		tx.Changed(store.Roles)
+		if err := tx.SetSetting("right", "mine"); err != nil {
+			return err
+		}
+		if right, _, err := look(tx); err != nil || right != "mine" {
+			t.Errorf("within the change the right is %q, %v", right, err)
+		}
+		return sentinel
+	})
+	if right, _ := view(nil); !errors.Is(err, sentinel) || right != "no" {
+		t.Errorf("after a failed change the right is %q, %v", right, err)
 	}
 }
 
