@@ -132,6 +132,8 @@ func Subscriptions(tx *store.Tx, tenant azure.TenantID) ([]Subscription, error) 
 
 // SubscriptionByID finds a subscription. id is folded, as [azure.ResourceID] gives it.
 func SubscriptionByID(tx *store.Tx, id azure.SubscriptionID) (Subscription, error) {
-	return one(tx, scanSubscription, fault.New(fault.NotFound, "The subscription does not exist.").Named("SubscriptionNotFound").At("subscription"),
-		`SELECT `+subscriptionColumns+` FROM subscriptions WHERE id = $1`, string(id))
+	return store.Memo(tx, id, func() (Subscription, error) {
+		return one(tx, scanSubscription, fault.New(fault.NotFound, "The subscription does not exist.").Named("SubscriptionNotFound").At("subscription"),
+			`SELECT `+subscriptionColumns+` FROM subscriptions WHERE id = $1`, string(id))
+	}, store.Directory)
 }

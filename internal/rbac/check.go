@@ -9,10 +9,32 @@ import (
 	"midas/internal/store"
 )
 
+// asked is a request as a key: what was decided is remembered until a role, an
+// assignment or the directory changes.
+type asked struct {
+	principals, action, scope, managementGroups string
+	data                                        bool
+}
+
 // Check decides a request. It reads only the assignments of the request's
 // principals at the scopes above its own, by index, so its cost does not grow
-// with what others were given. An error is a failure of the store, never a denial.
+// with what others were given. The decision is shared and not to be changed. An
+// error is a failure of the store, never a denial.
 func Check(tx *store.Tx, r Request) (Decision, error) {
+	key := asked{action: r.Action, scope: r.Scope.String(), data: r.Data}
+	for i, p := range r.Principals {
+		if i > 0 {
+			key.principals += " "
+		}
+		key.principals += string(p)
+	}
+	for _, g := range r.ManagementGroups {
+		key.managementGroups += g.Key()
+	}
+	return store.Memo(tx, key, func() (Decision, error) { return ask(tx, r) }, store.Roles)
+}
+
+func ask(tx *store.Tx, r Request) (Decision, error) {
 	chain := Ancestors(r.Scope, r.ManagementGroups...)
 	if len(chain) == 0 || len(r.Principals) == 0 {
 		return decide(r, nil), nil

@@ -187,12 +187,17 @@ func Delete(tx *store.Tx, id azure.ResourceID) (bool, error) {
 	return n > 0, err
 }
 
+// exists is the key of what [Exists] remembers: the key of a resource.
+type exists string
+
 // Exists reports whether a resource is there.
 func Exists(tx *store.Tx, id azure.ResourceID) (bool, error) {
-	var one int
-	err := tx.QueryRow(`SELECT 1 FROM resources WHERE key = $1`, id.Key()).Scan(&one)
-	if errors.Is(err, store.ErrNoRows) {
-		return false, nil
-	}
-	return err == nil, err
+	return store.Memo(tx, exists(id.Key()), func() (bool, error) {
+		var one int
+		err := tx.QueryRow(`SELECT 1 FROM resources WHERE key = $1`, id.Key()).Scan(&one)
+		if errors.Is(err, store.ErrNoRows) {
+			return false, nil
+		}
+		return err == nil, err
+	}, store.Resources)
 }
