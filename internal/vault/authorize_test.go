@@ -87,6 +87,7 @@ func TestRoles(t *testing.T) {
 	} {
 		if c.role != "" {
 			w.must(func(tx *store.Tx) error {
+				tx.Changed(store.Roles)
 				_, err := tx.Exec(`INSERT INTO role_assignments (scope_key, id, scope, role_id, principal_id, principal_type, created_at, updated_at, created_by, updated_by)
 					VALUES ($1, $2, $3, $4, $5, 'User', 0, 0, '', '')`, c.scope.Key(), fmt.Sprint(i), c.scope.String(), c.role, string(c.principal))
 				return err
@@ -109,6 +110,6 @@ func TestRoles(t *testing.T) {
 				return nil
 			})
 		}
-		w.must(func(tx *store.Tx) error { _, err := tx.Exec(`DELETE FROM role_assignments`); return err })
+		w.must(func(tx *store.Tx) error { _, err := rbac.DeleteAssignmentsUnder(tx, azure.Root()); return err })
 	}
 }
