@@ -76,6 +76,9 @@ func (s *sessions) close() error {
 	close(s.done)
 	for range cap(s.idle) {
 		if c := <-s.idle; c != nil {
+			for _, stmt := range c.stmts { // one that is left keeps the file open
+				stmt.Close()
+			}
 			c.conn.Close()
 		}
 	}

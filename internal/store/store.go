@@ -108,11 +108,12 @@ func (db *DB) openPostgres(dsn string) error {
 
 // Close releases the connections.
 func (db *DB) Close() error {
-	err := db.write.close()
+	var err error
 	if db.read != db.write {
-		err = errors.Join(err, db.read.close())
+		err = db.read.close()
 	}
-	return err
+	// Last: it moves SQLite's log into the file, which the readers may not.
+	return errors.Join(err, db.write.close())
 }
 
 // Tx is one transaction. Its methods carry the context it was begun with.

@@ -363,6 +363,9 @@ func TestReopen(t *testing.T) {
 	}
 	update(t, db, func(tx *store.Tx) error { return tx.SetSetting("a", "kept") })
 	db.Close()
+	if logs, _ := filepath.Glob(filepath.Join(filepath.Dir(c.Path), "*-wal")); len(logs) > 0 {
+		t.Errorf("the log is still there: %v", logs)
+	}
 	if db, err = store.Open(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
