@@ -75,6 +75,7 @@ type Server struct {
 	sockets  string // private directory of the machines' sockets
 	sample   *control.Sample
 	sweeps   chan chan<- error // asks for a sweep; the answer comes when it is done
+	rotating sync.Mutex        // held while the root key is rotated
 	ready    chan struct{}
 	machines sync.WaitGroup // the machines' endpoints that are served
 }
@@ -89,16 +90,7 @@ func New(ctx context.Context, c Config) (_ *Server, err error) {
 			s.Close()
 		}
 	}()
-	if s.lock, err = lock(c.DataDir); err != nil {
-		return nil, err
-	}
-	if s.root, err = openRoot(c); err != nil {
-		return nil, err
-	}
-	if s.db, err = store.Open(ctx, store.Config{Path: filepath.Join(c.DataDir, "midas.db"), Now: s.now, Log: s.log}); err != nil {
-		return nil, err
-	}
-	if err = s.restoreClock(ctx); err != nil {
+	if err = s.openData(ctx); err != nil {
 		return nil, err
 	}
 	if err = s.bootstrap(ctx); err != nil {
@@ -125,12 +117,29 @@ func New(ctx context.Context, c Config) (_ *Server, err error) {
 	return s, err
 }
 
+// openData takes the data directory for this process and opens what is stored in it.
+func (s *Server) openData(ctx context.Context) (err error) {
+	if s.lock, err = lock(s.config.DataDir); err != nil {
+		return err
+	}
+	if err = removeLeftovers(s.config.DataDir); err != nil {
+		return err
+	}
+	if s.root, err = openRoot(s.config); err != nil {
+		return err
+	}
+	if s.db, err = store.Open(ctx, store.Config{Path: filepath.Join(s.config.DataDir, databaseFile), Now: s.now, Log: s.log}); err != nil {
+		return err
+	}
+	return s.restoreClock(ctx)
+}
+
 // providers is the list of resource providers. To add one: one folder, one line.
-func providers() []arm.Provider {
+func (s *Server) providers() []arm.Provider {
 	return []arm.Provider{
 		authorization.Provider(),
 		compute.Provider(),
-		keyvaultprovider.Provider(),
+		keyvaultprovider.Provider(s.root),
 		managedidentity.Provider(),
 	}
 }
@@ -138,7 +147,7 @@ func providers() []arm.Provider {
 // doors is the front port: the door is chosen by the host that was asked for.
 func (s *Server) doors() http.Handler {
 	login := (&entra.Door{DB: s.db, Sts: s.sts, Cloud: s.profile, Now: s.now, Log: s.log, Record: s.record}).Routes()
-	manager := (&arm.Door{DB: s.db, Sts: s.sts, Cloud: s.profile, Tenant: s.ids.tenant, Providers: providers(), Now: s.now, Log: s.log, Record: s.record}).Routes()
+	manager := (&arm.Door{DB: s.db, Sts: s.sts, Cloud: s.profile, Tenant: s.ids.tenant, Providers: s.providers(), Now: s.now, Log: s.log, Record: s.record}).Routes()
 	vaults := (&keyvault.Door{DB: s.db, Sts: s.sts, Root: s.root, Cloud: s.profile, Now: s.now, Log: s.log, Record: s.record}).Routes()
 	nobody := wire.Door{Name: "front", Now: s.now, Log: s.log, Fail: misdirected}.Handle(func(http.ResponseWriter, *http.Request) error { return errNobody })
 	byHost := map[string]http.Handler{s.profile.STSHost: login}
@@ -194,7 +203,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer end()
 	admin := control.Door{
 		Now: s.now, Log: s.log, Status: s.Status, Attach: s.attach, Token: s.operatorToken, Why: s.why, CreateServicePrincipal: s.createServicePrincipal,
-		Clock: s.showClock, AdvanceClock: s.advanceClock,
+		Clock: s.showClock, AdvanceClock: s.advanceClock, Verify: s.verify, Backup: s.backup, Reseal: s.reseal,
 	}
 	administration := wire.Server(admin.Routes(), s.log)
 	administration.BaseContext = func(net.Listener) context.Context { return ctx } // leases end with the server
@@ -203,6 +212,7 @@ func (s *Server) Run(ctx context.Context) error {
 	recorded := make(chan error, 1)
 	go func() { recorded <- s.acts.Run(recording) }()
 	err := together(ctx,
+		s.db.Follow,
 		s.sts.Run,
 		s.sweep,
 		serve(wire.Server(s.doors(), s.log), tls.NewListener(s.front, s.tls())),
@@ -308,6 +318,12 @@ func (s *Server) Status() control.Status {
 	}
 }
 
+// Names in the data directory (docs/architecture.md).
+const (
+	databaseFile = "midas.db"
+	rootKeyFile  = "root.key"
+)
+
 func (s *Server) bundleFile() string    { return filepath.Join(s.config.DataDir, "bundle.pem") }
 func (s *Server) controlSocket() string { return ControlSocket(s.config.DataDir) }
 
@@ -316,13 +332,8 @@ func ControlSocket(dataDir string) string { return filepath.Join(dataDir, "contr
 
 // lock takes the data directory for this process, and says who has it otherwise.
 func lock(dir string) (*flock.Flock, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("the data directory cannot be made: %w", err)
-	}
-	if info, err := os.Stat(dir); err != nil {
+	if err := privateDir(dir); err != nil {
 		return nil, err
-	} else if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("the data directory %s is open to other users (mode %04o)\nhint: chmod 700 %s", dir, info.Mode().Perm(), dir)
 	}
 	l := flock.New(filepath.Join(dir, "lock"), flock.SetPermissions(0o600))
 	held, err := l.TryLock()
@@ -340,9 +351,21 @@ func lock(dir string) (*flock.Flock, error) {
 	return l, os.WriteFile(pid, fmt.Appendln(nil, os.Getpid()), 0o600)
 }
 
+// privateDir makes a directory for this user alone, and refuses one that others can enter.
+func privateDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("the data directory cannot be made: %w", err)
+	}
+	info, err := os.Stat(dir)
+	if err == nil && info.Mode().Perm()&0o077 != 0 {
+		err = fmt.Errorf("the data directory %s is open to other users (mode %04o)\nhint: chmod 700 %s", dir, info.Mode().Perm(), dir)
+	}
+	return err
+}
+
 func openRoot(c Config) (*seal.Root, error) {
 	if c.RootKey != "" {
 		return seal.RootFromEnv(c.RootKey)
 	}
-	return seal.OpenRoot(filepath.Join(c.DataDir, "root.key"))
+	return seal.OpenRoot(filepath.Join(c.DataDir, rootKeyFile))
 }

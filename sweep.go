@@ -54,9 +54,12 @@ func (s *Server) sweepNow(ctx context.Context) error {
 
 // purge removes what is past its time, and then its traces from the files.
 func (s *Server) purge(ctx context.Context) error {
-	var purged int64
+	var secrets, vaults int64
 	err := s.db.Update(ctx, func(tx *store.Tx) (err error) {
-		if purged, err = vault.PurgeExpired(tx); err != nil || purged == 0 {
+		if secrets, err = vault.PurgeExpired(tx); err != nil {
+			return err
+		}
+		if vaults, err = vault.PurgeExpiredVaults(tx); err != nil || secrets+vaults == 0 {
 			return err
 		}
 		return tx.Purged()
@@ -64,8 +67,8 @@ func (s *Server) purge(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if purged > 0 {
-		s.log.Info("deleted secrets were purged", "count", purged)
+	if secrets+vaults > 0 {
+		s.log.Info("what was deleted long ago was purged", "secrets", secrets, "vaults", vaults)
 	}
 	return s.db.Scrub(ctx)
 }

@@ -7,6 +7,9 @@ package activity
 import (
 	"context"
 	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -118,11 +121,8 @@ func (l *Log) write(ctx context.Context, batch []Entry) {
 		l.log.WarnContext(ctx, "activity entries were dropped: they came faster than the store takes them", "count", n)
 	}
 	err := l.db.Update(ctx, func(tx *store.Tx) error {
-		for _, e := range batch {
-			_, err := tx.Exec(`INSERT INTO activity (id, at, plane, caller, operation, target, status, code, request_id, correlation_id, client_address)
-				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-				azure.NewGUID(), store.Micros(e.Time), e.Plane, e.Caller, e.Operation, e.Target, e.Status, e.Code, e.RequestID, e.CorrelationID, e.ClientAddress)
-			if err != nil {
+		for entries := range slices.Chunk(batch, rowsAtOnce) {
+			if err := insert(tx, entries); err != nil {
 				return err
 			}
 		}
@@ -133,6 +133,40 @@ func (l *Log) write(ctx context.Context, batch []Entry) {
 	}
 }
 
+const (
+	columns    = `id, at, plane, caller, operation, target, status, code, request_id, correlation_id, client_address`
+	columnsN   = 11
+	rowsAtOnce = 64 // in one statement, which SQLite and PostgreSQL both have room for
+)
+
+// insert writes entries with one statement.
+func insert(tx *store.Tx, entries []Entry) error {
+	var query strings.Builder
+	query.WriteString(`INSERT INTO activity (` + columns + `) VALUES `)
+	args := make([]any, 0, len(entries)*columnsN)
+	for i, e := range entries {
+		if i > 0 {
+			query.WriteByte(',')
+		}
+		for c := range columnsN {
+			query.WriteByte("(,"[min(c, 1)])
+			query.WriteByte('$')
+			query.WriteString(strconv.Itoa(len(args) + c + 1))
+		}
+		query.WriteByte(')')
+		at := store.Micros(e.Time)
+		args = append(args, position(at)+azure.NewGUID(), at, e.Plane, e.Caller, e.Operation, e.Target, e.Status, e.Code, e.RequestID, e.CorrelationID, e.ClientAddress)
+	}
+	_, err := tx.Exec(query.String(), args...)
+	return err
+}
+
+// position is how the ids of a time begin: sixteen hexadecimal digits, in order.
+func position(micros int64) string {
+	digits := strconv.FormatInt(micros, 16)
+	return strings.Repeat("0", 16-len(digits)) + digits + "-"
+}
+
 // Recent returns the newest entries, newest first, at most limit of them.
 func Recent(tx *store.Tx, limit int) ([]Entry, error) {
 	return store.Collect(tx, func(scan func(...any) error) (e Entry, err error) {
@@ -140,7 +174,7 @@ func Recent(tx *store.Tx, limit int) ([]Entry, error) {
 		err = scan(&at, &e.Plane, &e.Caller, &e.Operation, &e.Target, &e.Status, &e.Code, &e.RequestID, &e.CorrelationID, &e.ClientAddress)
 		e.Time = store.Time(at)
 		return e, err
-	}, `SELECT at, plane, caller, operation, target, status, code, request_id, correlation_id, client_address FROM activity ORDER BY at DESC, id LIMIT $1`, limit)
+	}, `SELECT at, plane, caller, operation, target, status, code, request_id, correlation_id, client_address FROM activity ORDER BY id DESC LIMIT $1`, limit)
 }
 
 // kept is how long entries are kept, as Azure's own log does.
@@ -148,6 +182,6 @@ const kept = 90 * 24 * time.Hour
 
 // Trim removes the entries that are older than a log is kept.
 func Trim(tx *store.Tx) error {
-	_, err := tx.Exec(`DELETE FROM activity WHERE at < $1`, store.Micros(tx.Now.Add(-kept)))
+	_, err := tx.Exec(`DELETE FROM activity WHERE id < $1`, position(store.Micros(tx.Now.Add(-kept))))
 	return err
 }

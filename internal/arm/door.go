@@ -55,7 +55,7 @@ func (d *Door) serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	c := &Call{Context: r.Context(), Caller: caller, Cloud: d.Cloud, Query: r.URL.Query(), ManagementGroups: []azure.ResourceID{rbac.RootManagementGroup(d.Tenant)}}
+	c := &Call{Context: r.Context(), Caller: caller, Cloud: d.Cloud, Host: r.Host, Query: r.URL.Query(), ManagementGroups: []azure.ResourceID{rbac.RootManagementGroup(d.Tenant)}}
 	c.ID = t.id
 	if err := checkQuery(c.Query); err != nil {
 		return err

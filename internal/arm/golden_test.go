@@ -49,7 +49,7 @@ func broken() arm.Provider {
 func goldenWorld(t *testing.T) *world {
 	w := newWorld(t)
 	w.badTokens(t)
-	w.with(append(providers(), broken()))
+	w.with(append(w.providers(), broken()))
 	w.callers["machines"], w.tokens["machines"] = w.callers["machine"], w.tokens["machine"]
 	w.grant("machines", "9980e02c-c2be-4d73-94e8-173b1dc7cf3c", "$SUB")
 	w.vars["$HUGE"], w.vars["$FLOOD"] = strings.Repeat(" ", wire.MaxBody+1), strings.Repeat("x", wire.MaxHeader)
@@ -130,6 +130,7 @@ func (w *world) replay(t *testing.T, text string) string {
 var (
 	guids = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 	disks = regexp.MustCompile(`_OsDisk_1_[0-9a-f]{32}`)
+	hexes = regexp.MustCompile(`/[0-9a-f]{32}"`) // a secret's version
 )
 
 // contractor names what is random in an answer: the callers by their names,
@@ -144,6 +145,7 @@ func contractor(w *world) func(string) string {
 	n := 0
 	return func(s string) string {
 		s = disks.ReplaceAllString(s, "_OsDisk_1_$$HEX")
+		s = hexes.ReplaceAllString(s, `/$$HEX"`)
 		return guids.ReplaceAllStringFunc(s, func(id string) string {
 			if id[14] != '4' || id[19] < '8' { // not a random one
 				if name, ok := names[id]; ok {
@@ -182,7 +184,7 @@ func TestEveryCodeHasAGolden(t *testing.T) {
 			}
 		}
 	}
-	codes := map[string]string{wire.CodeBodyTooLarge: "wire", wire.CodeHeadersTooLarge: "wire", wire.CodeUnsupportedMedia: "wire", vault.CodeVaultAlreadyExists: "vault", vault.CodeVaultNameNotValid: "vault"}
+	codes := map[string]string{wire.CodeBodyTooLarge: "wire", wire.CodeHeadersTooLarge: "wire", wire.CodeUnsupportedMedia: "wire", vault.CodeVaultAlreadyExists: "vault", vault.CodeVaultNameNotValid: "vault", vault.CodeDeletedVaultNotFound: "vault"}
 	sources, _ := filepath.Glob("*.go")
 	more, _ := filepath.Glob("../provider/*/*.go")
 	for _, file := range append(append(sources, more...), "../rbac/rbac.go") {
@@ -241,7 +243,7 @@ func collectCodes(t *testing.T, file string, codes map[string]string) {
 // not a fault is a 500 that says nothing.
 func TestKinds(t *testing.T) {
 	w := newWorld(t)
-	w.with(append(providers(), broken()))
+	w.with(append(w.providers(), broken()))
 	for kind, want := range map[fault.Kind]string{
 		fault.NotFound: "404 NotFound", fault.Gone: "410 Gone", fault.Conflict: "409 Conflict", fault.Stale: "412 PreconditionFailed", fault.Invalid: "400 BadRequest",
 		fault.Unauthorized: "401 InvalidAuthenticationToken", fault.Forbidden: "403 AuthorizationFailed", fault.Throttled: "429 TooManyRequests", fault.Unsupported: "405 MethodNotAllowed",

@@ -112,7 +112,8 @@ func TestDeleteGroup(t *testing.T) {
 		{do: "GET $SUB/resources", want: 200, has: list{"rg10"}, hasNot: list{"rg1/"}},
 		{do: "GET $SUB/$ASSIGN", want: 200, has: list{"00a3", "00a4"}, hasNot: list{"00a1", "00a2"}},
 		{do: "GET $RG/providers/$VMS/vm1", want: 404, code: "ResourceGroupNotFound"},
-		{do: "POST $SUB/providers/Microsoft.KeyVault/checkNameAvailability", body: `{"name":"kv-one","type":"Microsoft.KeyVault/vaults"}`, want: 200, has: list{`"nameAvailable":true`}},
+		{do: "POST $SUB/providers/Microsoft.KeyVault/checkNameAvailability", body: `{"name":"kv-one","type":"Microsoft.KeyVault/vaults"}`, want: 200, has: list{`"nameAvailable":false`}},
+		{do: "GET $SUB/providers/Microsoft.KeyVault/deletedVaults", want: 200, has: list{`"vaultId":"$RG/providers/Microsoft.KeyVault/vaults/kv-one"`}},
 		// The principals are gone: nobody can be given a role by their ids.
 		{do: "PUT $SUB/$ASSIGN/00000000-0000-0000-0000-0000000000a5", body: assign("$CONTRIBUTOR", "$VMOID", ""), want: 400, code: "PrincipalNotFound"},
 		{do: "PUT $SUB/$ASSIGN/00000000-0000-0000-0000-0000000000a5", body: assign("$CONTRIBUTOR", "$IDOID", ""), want: 400, code: "PrincipalNotFound"},

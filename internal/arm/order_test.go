@@ -170,7 +170,7 @@ func TestEvents(t *testing.T) {
 	w.groups(t, "rg1")
 	var events []wire.Event
 	var log bytes.Buffer
-	w.door = (&arm.Door{DB: w.db, Sts: w.sts, Cloud: w.cloud, Tenant: testTenant, Providers: providers(), Now: w.now,
+	w.door = (&arm.Door{DB: w.db, Sts: w.sts, Cloud: w.cloud, Tenant: testTenant, Providers: w.providers(), Now: w.now,
 		Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), Record: func(e wire.Event) { events = append(events, e) }}).Routes()
 	const vm = "$RG/providers/Microsoft.Compute/virtualMachines/vm1"
 	w.run(t, []step{

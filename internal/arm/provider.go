@@ -23,15 +23,16 @@ type Provider struct {
 // Type is a resource type. From these values the engine derives ids, versions,
 // permissions, the verbs and the answer of GET /providers (design.md section 2).
 type Type struct {
-	Name      string   // without the namespace: "virtualMachines", "vaults/accessPolicies"
-	Versions  []string // api-versions, newest first; anything at or after the oldest is served
-	Tracked   bool     // has a location and tags, and is listed among resources
-	Identity  bool     // may have an identity block
-	Extension bool     // lives at any scope, not in a group
-	System    bool     // answers carry systemData
-	ETag      bool     // answers carry an etag member and header
-	Created   int      // status of a PUT that creates; 0 is 201
-	Names     NameRule // what a name may be
+	Name         string   // without the namespace: "virtualMachines", "vaults/accessPolicies"
+	Versions     []string // api-versions, newest first; anything at or after the oldest is served
+	Tracked      bool     // has a location and tags, and is listed among resources
+	Identity     bool     // may have an identity block
+	Extension    bool     // lives at any scope, not in a group
+	Subscription bool     // lives in a subscription, not in a group
+	System       bool     // answers carry systemData
+	ETag         bool     // answers carry an etag member and header
+	Created      int      // status of a PUT that creates; 0 is 201
+	Names        NameRule // what a name may be
 
 	// Hooks of a type that is kept in the table of resources. All may be nil.
 	Prepare func(*Change) error                   // validates and completes New before it is written
@@ -56,7 +57,12 @@ type Table struct {
 	Get    func(*Call) (*Answer, error)
 	List   func(*Call) ([]any, error) // ID is the scope
 	Put    func(*Call) (*Answer, error)
+	Patch  func(*Call) (*Answer, error)
 	Delete func(*Call) (*Answer, error)
+
+	// Page takes List's place where a list may be long: at most limit items,
+	// after what a page before it returned as next.
+	Page func(c *Call, after string, limit int) (items []any, next string, err error)
 }
 
 // Call is one request after its checks: who asks what of which resource, in
@@ -69,6 +75,7 @@ type Call struct {
 	ID      azure.ResourceID // the item, or the scope of a list or an action
 	Type    *Type
 	Version string     // api-version, as given
+	Host    string     // that was asked: links in an answer lead there
 	Query   url.Values // names as the caller spelled them
 	Body    []byte
 

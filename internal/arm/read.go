@@ -23,6 +23,9 @@ func (d *Door) lookUp(c *Call, namespace, typ string) (*Provider, *Type, error) 
 	if t == nil {
 		return nil, nil, fault.New(fault.NotFound, "The resource type '%.128s' could not be found in the namespace '%s' for api version '%s'. The supported api-versions are '%s'.", typ, p.Namespace, c.Version, strings.Join(p.versions(), ",")).Named(CodeInvalidType)
 	}
+	if t.Subscription && !c.ID.Scope().Equal(azure.SubscriptionScope(c.ID.Subscription())) {
+		return nil, nil, fault.New(fault.NotFound, "The resource type '%s/%s' is in subscriptions, not at '%s'.", p.Namespace, t.Name, c.ID.Scope()).Named(CodeNotFound)
+	}
 	c.Type = t
 	return p, t, d.checkVersion(c, p.Namespace)
 }
@@ -65,7 +68,7 @@ func (d *Door) item(c *Call, r *http.Request, namespace, typ string) (*Answer, e
 }
 
 func (d *Door) tableItem(c *Call, method string) (*Answer, error) {
-	verb := map[string]func(*Call) (*Answer, error){http.MethodGet: c.Type.Table.Get, http.MethodHead: c.Type.Table.Get, http.MethodPut: c.Type.Table.Put, http.MethodDelete: c.Type.Table.Delete}[method]
+	verb := map[string]func(*Call) (*Answer, error){http.MethodGet: c.Type.Table.Get, http.MethodHead: c.Type.Table.Get, http.MethodPut: c.Type.Table.Put, http.MethodPatch: c.Type.Table.Patch, http.MethodDelete: c.Type.Table.Delete}[method]
 	if verb == nil {
 		return nil, methodNotAllowed(method)
 	}
@@ -95,6 +98,9 @@ func (d *Door) operation(namespace, typ, action string) string {
 // containers checks that what holds the item is there: its group, and the
 // resource that it is a child of.
 func (d *Door) containers(c *Call, t *Type, action string) error {
+	if t.Subscription {
+		return nil
+	}
 	group := groupOf(c.ID)
 	if !t.Extension && !c.ID.Scope().Equal(group) {
 		return fault.New(fault.Invalid, "The resource '%s' of type '%s' must be in a resource group.", c.ID.Name(), t.Name).Named("MissingResourceGroup")
@@ -154,7 +160,7 @@ func (d *Door) collection(c *Call, r *http.Request, namespace, typ string) (*Ans
 		}
 	}
 	if t.Table != nil {
-		return tableList(c)
+		return d.tableList(c, r)
 	}
 	return d.page(c, r, resource.Query{Type: p.Namespace + "/" + t.Name, Within: c.ID, Grants: within}, nil, func(res *resource.Resource) (any, error) {
 		return d.show(c, p, t, res)
@@ -170,18 +176,32 @@ func firstError(errs ...error) error {
 	return nil
 }
 
-func tableList(c *Call) (*Answer, error) {
-	if c.Type.Table.List == nil {
-		return nil, methodNotAllowed(http.MethodGet)
+func (d *Door) tableList(c *Call, r *http.Request) (*Answer, error) {
+	var items []any
+	var next string
+	var err error
+	switch t := c.Type.Table; {
+	case t.Page != nil:
+		var limit int
+		if limit, err = top(c); err == nil {
+			items, next, err = t.Page(c, c.Param("$skiptoken"), limit)
+		}
+	case t.List != nil:
+		items, err = t.List(c)
+	default:
+		err = methodNotAllowed(http.MethodGet)
 	}
-	items, err := c.Type.Table.List(c)
 	if err != nil {
 		return nil, err
 	}
 	if items == nil {
 		items = []any{}
 	}
-	return &Answer{Status: http.StatusOK, Body: object{{"value", items}}}, nil
+	body := object{{"value", items}}
+	if next != "" {
+		body = append(body, member{"nextLink", d.nextLink(r, next)})
+	}
+	return &Answer{Status: http.StatusOK, Body: body}, nil
 }
 
 // pageSize bounds one answer of a list.
@@ -209,7 +229,7 @@ func (d *Door) page(c *Call, r *http.Request, q resource.Query, keep func(*resou
 				continue
 			}
 			if len(values) == limit {
-				return &Answer{Status: http.StatusOK, Body: object{{"value", values}, {"nextLink", d.nextLink(r, last)}}}, nil
+				return &Answer{Status: http.StatusOK, Body: object{{"value", values}, {"nextLink", d.nextLink(r, base64.RawURLEncoding.EncodeToString([]byte(last)))}}}, nil
 			}
 			v, err := render(res)
 			if err != nil {
@@ -253,14 +273,14 @@ func top(c *Call) (int, error) {
 	return min(n, pageSize), nil
 }
 
-// nextLink is the address of the rest of a list: the same request, further on.
-func (d *Door) nextLink(r *http.Request, after string) string {
+// nextLink is the address of the rest of a list: the same request, from a token on.
+func (d *Door) nextLink(r *http.Request, token string) string {
 	q := url.Values{}
 	for k, v := range r.URL.Query() {
 		if !strings.EqualFold(k, "$skiptoken") {
 			q[k] = v
 		}
 	}
-	q.Set("$skiptoken", base64.RawURLEncoding.EncodeToString([]byte(after)))
+	q.Set("$skiptoken", token)
 	return "https://" + r.Host + r.URL.EscapedPath() + "?" + q.Encode()
 }

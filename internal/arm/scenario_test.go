@@ -44,4 +44,15 @@ func scenario(t *testing.T, w *world) {
 		{do: "GET $SUB/$ASSIGN?$V&$filter=atScope()", want: 200, has: list{"0000000000a3"}},
 		{do: "GET $SUB/resources", want: 200, has: list{`{"value":[]}`}},
 	})
+	w.groups(t, "rg1")
+	w.run(t, []step{ // the vault went with its group, and comes back into a new one
+		{do: "PUT " + kv, body: vaultBody, want: 409, code: "ConflictError"},
+		{do: "GET " + deletedList, want: 200, has: list{`"vaultId":"$RG/providers/Microsoft.KeyVault/vaults/kv-one"`}},
+		{do: "PUT " + kv, body: recoverBody("westus"), want: 200, has: list{"$VMOID"}},
+		{do: "PUT " + kv + "/secrets/s", body: `{"properties":{"value":"v"}}`, want: 201},
+		{do: "DELETE " + kv, want: 200},
+		{do: "POST " + deletedWest + "kv-one/purge", want: 202},
+		{do: "PUT " + kv, body: vaultBody, want: 200, hasNot: list{"$VMOID"}},
+		{do: "GET " + kv + "/secrets", want: 200, has: list{`{"value":[]}`}},
+	})
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"midas/internal/arm"
 )
 
 // TestEveryType holds each registered type to what the engine makes of its values.
@@ -13,7 +15,7 @@ func TestEveryType(t *testing.T) {
 	w := newWorld(t)
 	w.groups(t, "rg1")
 	version := regexp.MustCompile(`^20\d\d-\d\d-\d\d(-(preview|alpha|beta|rc|privatepreview))?$`)
-	for _, p := range providers() {
+	for _, p := range w.providers() {
 		var described struct {
 			ResourceTypes []struct {
 				ResourceType      string
@@ -50,14 +52,14 @@ func TestEveryType(t *testing.T) {
 				} else if typ.Prepare == nil || typ.Extension {
 					t.Error("a kept type has nothing that prepares it, or is an extension")
 				}
-				path := pathOf(p.Namespace, typ.Name, typ.Extension)
+				path := pathOf(p.Namespace, typ)
 				for _, do := range []string{"GET " + path, "GET " + strings.ToUpper(path), "GET " + strings.ToLower(path) + "/"} {
 					status, code := 404, ""
 					if typ.Table != nil && typ.Table.Get == nil {
 						status, code = 405, "MethodNotAllowed"
 					}
 					a := w.send(t, w.request("", do+"?api-version="+typ.Versions[0], ""))
-					if strings.Contains(typ.Name, "/") {
+					if strings.Contains(typ.Name, "/") && !typ.Subscription {
 						status, code = 404, "ParentResourceNotFound"
 					}
 					if a.status != status || code != "" && a.code() != code {
@@ -80,12 +82,19 @@ func TestEveryType(t *testing.T) {
 	}
 }
 
-// pathOf is an id of a type in the group. The absolute form is spelled out, so
-// that it can be put into another case as a whole.
-func pathOf(namespace, typ string, extension bool) string {
-	path := "/subscriptions/" + testSub + "/resourceGroups/rg1/providers/" + namespace
-	for name := range strings.SplitSeq(typ, "/") {
-		path += "/" + name + "/" + map[bool]string{true: "99999999-9999-9999-9999-999999999999", false: "thing1"}[extension]
+// pathOf is an id of a type in the group, or in the subscription. The absolute
+// form is spelled out, so that it can be put into another case as a whole.
+func pathOf(namespace string, typ arm.Type) string {
+	path, name := "/subscriptions/"+testSub, "thing1"
+	if !typ.Subscription {
+		path += "/resourceGroups/rg1"
+	}
+	if typ.Extension {
+		name = "99999999-9999-9999-9999-999999999999"
+	}
+	path += "/providers/" + namespace
+	for word := range strings.SplitSeq(typ.Name, "/") {
+		path += "/" + word + "/" + name
 	}
 	return path
 }

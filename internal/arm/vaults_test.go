@@ -1,6 +1,7 @@
 package arm_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -27,8 +28,8 @@ func TestVault(t *testing.T) {
 		{do: "PUT " + kv, body: `{"location":"westus","tags":{"a":"b"},"systemData":{"createdBy":"x"},"id":"x","name":"y","type":"z","properties":{"tenantId":"$TENANT","sku":{"family":"a","name":"Premium"},
 			"accessPolicies":[{"tenantId":"$TENANT","objectId":"$APP","permissions":{"secrets":["get","LIST"],"keys":[]}}],"vaultUri":"https://elsewhere.example/","provisioningState":"Failed","enableSoftDelete":true,"softDeleteRetentionInDays":90,"publicNetworkAccess":"Enabled",
 			"networkAcls":{"bypass":"AzureServices","defaultAction":"Allow","ipRules":[],"virtualNetworkRules":[]}}}`, want: 200,
-			has:    list{`"name":"premium"`, `"objectId":"$APP","permissions":{"keys":[],"secrets":["get","LIST"]}`, `"vaultUri":"https://kv-one.vault.azure.net/"`, `"provisioningState":"Succeeded"`, `"tags":{"a":"b"}`, `"defaultAction":"Allow"`},
-			hasNot: list{"elsewhere", `"createdBy":"x"`}},
+			has:    list{`"name":"premium"`, `"objectId":"$APP","permissions":{"keys":[],"secrets":["get","LIST"]}`, `"vaultUri":"https://kv-one.vault.azure.net/"`, `"provisioningState":"Succeeded"`, `"tags":{"a":"b"}`},
+			hasNot: list{"elsewhere", `"createdBy":"x"`, "networkAcls"}},
 		{do: "PATCH " + kv, body: `{"properties":{"enabledForDeployment":true}}`, want: 200, has: list{`"enabledForDeployment":true`, `"objectId":"$APP"`, `"name":"premium"`}},
 		{do: "PATCH " + kv, body: `{"tags":{"c":"d"}}`, want: 200, has: list{`"enabledForDeployment":true`, `"tags":{"c":"d"}`}},
 		{do: "PATCH " + kv, body: `{"properties":{"accessPolicies":[]}}`, want: 200, has: list{`"accessPolicies":[]`}},
@@ -36,7 +37,7 @@ func TestVault(t *testing.T) {
 		{do: "GET $SUB/providers/$KVS", want: 200, has: list{"Kv-One"}},
 		{do: "DELETE " + kv, want: 200},
 		{do: "DELETE " + kv, want: 204},
-		{do: "PUT " + kv, body: vaultBody, want: 200, hasNot: list{"premium"}},
+		{do: "GET " + kv, want: 404, code: "ResourceNotFound"},
 	})
 }
 
@@ -66,7 +67,9 @@ func TestVaultNames(t *testing.T) {
 		{do: "POST $SUB/providers/Microsoft.KeyVault/checkNameAvailability", body: `{"name":7}`, want: 400, code: "InvalidRequestContent"},
 		{as: "app", do: "POST $SUB/providers/Microsoft.KeyVault/checkNameAvailability", body: `{"name":"x"}`, want: 403, code: "AuthorizationFailed", has: list{"Microsoft.KeyVault/checkNameAvailability/read"}},
 		{do: "DELETE $RG/providers/$KVS/abc", want: 200},
-		{do: "PUT $SUB/resourceGroups/rg2/providers/$KVS/ABC", body: vaultBody, want: 200},
+		check(`{"name":"Abc","type":"Microsoft.KeyVault/vaults"}`, `"nameAvailable":false`, `"reason":"AlreadyExists"`),
+		{do: "PUT $SUB/resourceGroups/rg2/providers/$KVS/ABC", body: vaultBody, want: 409, code: "VaultAlreadyExists", has: list{"recently deleted but not purged"}},
+		{do: "PUT $RG/providers/$KVS/ABC", body: vaultBody, want: 409, code: "ConflictError", has: list{"You need to either recover or purge existing key vault."}},
 	})
 }
 
@@ -92,9 +95,16 @@ func TestVaultRefused(t *testing.T) {
 		{vaultWith(`"softDeleteRetentionInDays":91`), "BadRequest", "properties.softDeleteRetentionInDays"},
 		{vaultWith(`"softDeleteRetentionInDays":7.5`), "InvalidRequestContent", "properties.softDeleteRetentionInDays"},
 		{vaultWith(`"enablePurgeProtection":false`), "BadRequest", "properties.enablePurgeProtection"},
-		{vaultWith(`"networkAcls":{"defaultAction":"Deny"}`), "BadRequest", "properties.networkAcls"},
-		{vaultWith(`"publicNetworkAccess":"Disabled"`), "BadRequest", "properties.publicNetworkAccess"},
-		{vaultWith(`"createMode":"recover"`), "BadRequest", "properties.createMode"},
+		{vaultWith(`"networkAcls":{"defaultAction":"Refuse"}`), "BadRequest", "properties.networkAcls.defaultAction"},
+		{vaultWith(`"networkAcls":{"bypass":"Everyone"}`), "BadRequest", "properties.networkAcls.bypass"},
+		{vaultWith(`"networkAcls":{"ipRules":[{"value":"10.0.0.1/8"}]}`), "BadRequest", "properties.networkAcls.ipRules"},
+		{vaultWith(`"networkAcls":{"ipRules":[{"value":"10.0.0.256"}]}`), "BadRequest", "properties.networkAcls.ipRules"},
+		{vaultWith(`"networkAcls":{"ipRules":[{"value":"::1"}]}`), "BadRequest", "properties.networkAcls.ipRules"},
+		{vaultWith(`"networkAcls":{"ipRules":[{}]}`), "BadRequest", "properties.networkAcls.ipRules"},
+		{vaultWith(`"networkAcls":{"virtualNetworkRules":[{"id":"$RG"}]}`), "BadRequest", "properties.networkAcls.virtualNetworkRules"},
+		{vaultWith(`"publicNetworkAccess":"Sometimes"`), "BadRequest", "properties.publicNetworkAccess"},
+		{vaultWith(`"createMode":"again"`), "BadRequest", "properties.createMode"},
+		{policies(1025), "BadRequest", "properties.accessPolicies"},
 	} {
 		w.run(t, []step{{do: "PUT " + kv, body: c.body, want: 400, code: c.code, has: list{`"target":"` + c.target + `"`}}})
 	}
@@ -147,6 +157,57 @@ func TestVaultPermissionModel(t *testing.T) {
 		{as: "app", do: "PATCH " + kv + "kv-new", body: `{"properties":{"enableRbacAuthorization":null}}`, want: 200, has: list{`"enableRbacAuthorization":true`}},
 		{as: "app", do: "PATCH " + kv + "kv-old", body: `{"properties":{"enableRbacAuthorization":false}}`, want: 200, has: list{`"createdByType":"User"`, `"lastModifiedBy":"$APP","lastModifiedByType":"Application"`}},
 		{do: "PATCH " + kv + "kv-old", body: `{"properties":{"enableRbacAuthorization":true}}`, want: 200, has: list{`"enableRbacAuthorization":true`}},
+	})
+}
+
+// policies is a vault's body with so many access policies.
+func policies(n int) string {
+	var all list
+	for i := range n {
+		all = append(all, fmt.Sprintf(`{"tenantId":"$TENANT","objectId":"00000000-0000-0000-0000-%012x","permissions":{"secrets":["get"]}}`, i))
+	}
+	return vaultWith(`"accessPolicies":[` + strings.Join(all, ",") + `]`)
+}
+
+func TestVaultNetwork(t *testing.T) {
+	w := newWorld(t)
+	w.groups(t, "rg1")
+	const kv, subnet = "$RG/providers/$KVS/kv-one", "$RG/providers/Microsoft.Network/virtualNetworks/net1/subnets/sub1"
+	w.run(t, []step{
+		{do: "PUT " + kv, body: vaultWith(`"publicNetworkAccess":"disabled","networkAcls":{}`), want: 200,
+			has: list{`"publicNetworkAccess":"Disabled"`, `"enabledForDeployment":false`}, hasNot: list{"networkAcls"}},
+		{do: "PATCH " + kv, body: `{"properties":{"networkAcls":{"defaultAction":"deny","bypass":"none","ipRules":[{"value":"203.0.113.7"},{"value":"198.51.100.0/24"}],"virtualNetworkRules":[{"id":"` + subnet + `"}]}}}`, want: 200,
+			has: list{`"networkAcls":{"bypass":"None","defaultAction":"Deny","ipRules":[{"value":"203.0.113.7/32"},{"value":"198.51.100.0/24"}],"virtualNetworkRules":[{"id":"` + subnet + `"}]}`, `"publicNetworkAccess":"Disabled"`}},
+		{do: "PATCH " + kv, body: `{"properties":{"publicNetworkAccess":"Enabled","networkAcls":{"ipRules":[]}}}`, want: 200,
+			has: list{`"defaultAction":"Deny","ipRules":[],`, subnet, `"publicNetworkAccess":"Enabled"`}},
+		{do: "PATCH " + kv, body: `{"properties":{"networkAcls":{"defaultAction":7}}}`, want: 400, code: "InvalidRequestContent"},
+		{do: "GET " + kv, want: 200, has: list{`"defaultAction":"Deny"`}},
+		{do: "PATCH " + kv, body: `{"properties":{"networkAcls":null}}`, want: 200, hasNot: list{"networkAcls"}},
+	})
+}
+
+// TestVaultRoundTrip: clients put back what they got, members that nobody may
+// write included, and nothing changes but who wrote last and when.
+func TestVaultRoundTrip(t *testing.T) {
+	w := newWorld(t)
+	w.groups(t, "rg1")
+	const kv = "$RG/providers/$KVS/kv-one"
+	full := vaultWith(`"accessPolicies":[{"tenantId":"$TENANT","objectId":"$APP","applicationId":"$MACHINE","permissions":{"keys":["all"],"secrets":["Get"],"certificates":[],"storage":["set"]}}],
+		"enabledForDeployment":false,"enabledForDiskEncryption":true,"enabledForTemplateDeployment":true,"enablePurgeProtection":true,"enableRbacAuthorization":false,"softDeleteRetentionInDays":30,
+		"networkAcls":{"bypass":"None","defaultAction":"Deny","ipRules":[{"value":"203.0.113.0/24"}],"virtualNetworkRules":[]}`)
+	w.run(t, []step{{do: "PUT " + kv, body: strings.Replace(full, `"location"`, `"tags":{"a":"b"},"location"`, 1), want: 200}})
+	for _, version := range []string{"2015-06-01", "2019-09-01", "2022-07-01", "2026-02-01", "2026-03-01-preview"} {
+		do := kv + "?api-version=" + version
+		got := w.send(t, w.request("", "GET "+do, ""))
+		again := w.send(t, w.request("", "PUT "+do, got.body))
+		if again.status != 200 || again.body != got.body {
+			t.Errorf("%s: %s\nis answered with %d %s", version, got.body, again.status, again.body)
+		}
+	}
+	w.run(t, []step{
+		{do: "PUT " + kv, body: policies(1024), want: 200},
+		{do: "PATCH " + kv, body: `{"properties":{"sku":{"family":"A","name":"PREMIUM"}}}`, want: 200, has: list{`"sku":{"family":"A","name":"premium"}`, `"objectId":"00000000-0000-0000-0000-0000000003ff"`}},
+		{do: "PUT " + kv + "/accessPolicies/add", body: `{"properties":{"accessPolicies":[{"tenantId":"$TENANT","objectId":"$APP","permissions":{}}]}}`, want: 400, code: "BadRequest", has: list{"1024"}},
 	})
 }
 

@@ -44,6 +44,7 @@ type world struct {
 	db      *store.DB
 	sts     *sts.Service
 	cloud   cloud.Profile
+	root    *seal.Root
 	door    http.Handler
 	now     func() time.Time
 	clock   atomic.Int64 // Unix microseconds
@@ -79,7 +80,7 @@ func (w *world) on(db *store.DB) *world {
 		w.t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	w.db, w.cloud = db, profile
+	w.db, w.cloud, w.root = db, profile, root
 	w.sts = sts.New(sts.Config{DB: db, Root: root, Cloud: profile, Now: w.now, Log: log})
 	done := make(chan error, 1)
 	ctx := w.t.Context()
@@ -90,7 +91,7 @@ func (w *world) on(db *store.DB) *world {
 		}
 	})
 	w.found()
-	w.with(providers())
+	w.with(w.providers())
 	w.tokens = map[string]string{}
 	for name, p := range w.callers {
 		w.tokens[name] = w.issue(p)
@@ -112,8 +113,8 @@ func (w *world) with(p []arm.Provider) {
 	w.door = (&arm.Door{DB: w.db, Sts: w.sts, Cloud: w.cloud, Tenant: testTenant, Providers: p, Now: w.now, Log: slog.New(slog.DiscardHandler)}).Routes()
 }
 
-func providers() []arm.Provider {
-	return []arm.Provider{authorization.Provider(), compute.Provider(), keyvault.Provider(), managedidentity.Provider()}
+func (w *world) providers() []arm.Provider {
+	return []arm.Provider{authorization.Provider(), compute.Provider(), keyvault.Provider(w.root), managedidentity.Provider()}
 }
 
 // found makes the directory.
@@ -285,7 +286,7 @@ func (a answer) odd(r *http.Request) string {
 	switch {
 	case a.status >= 500:
 		return "a server error"
-	case a.status >= 300 && a.status < 400 || a.header.Get("Location") != "":
+	case a.status >= 300 && a.status < 400 || (a.header.Get("Location") != "") != (a.status == http.StatusAccepted):
 		return "a redirect"
 	case a.status < 400:
 		if a.body != "" && !json.Valid([]byte(a.body)) {

@@ -41,11 +41,11 @@ func Write(path string, data []byte, mode fs.FileMode) error {
 	if err := os.Rename(temp.Name(), path); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(path))
+	return SyncFolder(filepath.Dir(path))
 }
 
-// syncFolder makes the new name in a folder durable.
-func syncFolder(path string) error {
+// SyncFolder makes the new names in a folder durable.
+func SyncFolder(path string) error {
 	if runtime.GOOS == "windows" { // cannot sync a folder
 		return nil
 	}

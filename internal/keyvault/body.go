@@ -38,8 +38,8 @@ type requestAttributes struct {
 	Expires   *int64 `json:"exp"`
 }
 
-func readBody(r *http.Request) (change, error) {
-	b, err := wire.JSONBody(r, maxBody)
+func readBody(r *http.Request, limit int64) (change, error) {
+	b, err := wire.JSONBody(r, limit)
 	if err != nil {
 		return change{}, err
 	}

@@ -30,7 +30,7 @@ type attributes struct {
 	Expires         *int64 `json:"exp,omitempty"`
 	Created         int64  `json:"created"`
 	Updated         int64  `json:"updated"`
-	RecoveryLevel   string `json:"recoveryLevel"`
+	RecoveryLevel   string `json:"recoveryLevel,omitempty"`
 	RecoverableDays int    `json:"recoverableDays,omitempty"`
 }
 
@@ -50,8 +50,10 @@ func (c *call) bundle(s *vault.Secret, id string) bundle {
 		Attributes: attributes{
 			Enabled: s.Enabled, NotBefore: unix(s.NotBefore), Expires: unix(s.Expires),
 			Created: s.CreatedAt.Unix(), Updated: s.UpdatedAt.Unix(),
-			RecoveryLevel: c.vault.Properties.RecoveryLevel(),
 		},
+	}
+	if c.api.recoveryLevel {
+		b.Attributes.RecoveryLevel = c.vault.Properties.RecoveryLevel()
 	}
 	if c.api.recoverableDays {
 		b.Attributes.RecoverableDays = c.vault.Properties.RetentionDays()

@@ -36,6 +36,8 @@ func TestOperations(t *testing.T) {
 		{"GET", "/deletedsecrets", "", 200, "secrets/readMetadata/action", false, true},
 		{"GET", "/deletedsecrets/s", "", 200, "secrets/readMetadata/action", true, true},
 		{"POST", "/deletedsecrets/s/recover", "", 200, "secrets/recover/action", false, false},
+		{"POST", "/secrets/s/backup", "", 200, "secrets/backup/action", false, false},
+		{"POST", "/secrets/restore", `{"value":"Z2FyYmFnZQ"}`, 400, "secrets/restore/action", false, false},
 		{"DELETE", "/secrets/s", "", 200, "secrets/delete", false, false},
 		{"DELETE", "/deletedsecrets/s", "", 204, "secrets/purge/action", false, false},
 	} {
@@ -52,7 +54,11 @@ func TestOperations(t *testing.T) {
 			} else {
 				w.want(http.StatusForbidden, denied, "reader", c.method, url, c.body)
 			}
-			got := w.want(c.status, "", "admin", c.method, url, c.body)
+			code := ""
+			if c.status == 400 {
+				code = "BadParameter"
+			}
+			got := w.want(c.status, code, "admin", c.method, url, c.body)
 			target := vaultID(vaultName).String()
 			if strings.HasSuffix(c.target, "/s") || strings.Contains(c.target, "/s/") {
 				target += "/secrets/s"
@@ -103,6 +109,11 @@ func TestRouting(t *testing.T) {
 		{"GET", "https://" + policyHost + "/keys" + api, 404, "NotFound"},
 		{"GET", "https://" + policyHost + "/secrets/s/v/x" + api, 404, "NotFound"},
 		{"POST", "https://" + policyHost + "/secrets/s" + api, 405, "MethodNotAllowed"},
+		{"GET", "https://" + policyHost + "/secrets/restore" + api, 404, "SecretNotFound"},
+		{"HEAD", "https://" + policyHost + "/secrets/restore" + api, 405, "MethodNotAllowed"},
+		{"GET", "https://" + policyHost + "/secrets/s/backup" + api, 404, "SecretNotFound"},
+		{"POST", "https://" + policyHost + "/SECRETS/S/BACKUP/" + api, 200, ""},
+		{"DELETE", "https://" + policyHost + "/secrets/s/versions" + api, 405, "MethodNotAllowed"},
 		{"PUT", "https://" + policyHost + "/secrets/s/v" + api, 405, "MethodNotAllowed"},
 		{"DELETE", "https://" + policyHost + "/secrets" + api, 405, "MethodNotAllowed"},
 		{"GET", "https://" + policyHost + "/deletedsecrets/s/recover" + api, 405, "MethodNotAllowed"},
@@ -271,7 +282,7 @@ func TestChangesAreSeen(t *testing.T) {
 	w.want(200, "", "admin", "GET", url, "")
 	w.update(func(tx *store.Tx) error { return vault.Delete(tx, vaultID(policyVault)) })
 	w.want(404, "VaultNotFound", "admin", "GET", url, "")
-	w.update(func(tx *store.Tx) error { return vault.Create(tx, vaultID(policyVault), policyVault) })
+	w.update(func(tx *store.Tx) error { return vault.Create(tx, w.door.Root, vaultID(policyVault), policyVault) })
 	w.want(404, "SecretNotFound", "admin", "GET", url, "")
 	w.update(func(tx *store.Tx) error { return directory.SetEnabled(tx, w.callers["admin"].ID, false) })
 	w.want(401, "Unauthorized", "admin", "GET", url, "")

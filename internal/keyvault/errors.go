@@ -2,9 +2,7 @@ package keyvault
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
-	"strings"
 
 	"midas/internal/fault"
 	"midas/internal/vault"
@@ -54,6 +52,8 @@ var byCode = map[string]row{
 	vault.CodeSecretDisabled:        {http.StatusForbidden, codeForbidden, vault.CodeSecretDisabled},
 	vault.CodeAccessDenied:          {http.StatusForbidden, codeForbidden, vault.CodeAccessDenied},
 	vault.CodeForbiddenByRBAC:       {http.StatusForbidden, codeForbidden, vault.CodeForbiddenByRBAC},
+	vault.CodeForbiddenByFirewall:   {http.StatusForbidden, codeForbidden, vault.CodeForbiddenByFirewall},
+	vault.CodeForbiddenByConnection: {http.StatusForbidden, codeForbidden, vault.CodeForbiddenByConnection},
 	vault.CodeDeletedButRecoverable: {http.StatusConflict, codeConflict, vault.CodeDeletedButRecoverable},
 	codeMethodNotAllowed:            {http.StatusMethodNotAllowed, codeMethodNotAllowed, ""},
 	wire.CodeHeadersTooLarge:        {http.StatusRequestHeaderFieldsTooLarge, wire.CodeHeadersTooLarge, ""},
@@ -133,34 +133,4 @@ func code(err error) string {
 		return f.Code
 	}
 	return ""
-}
-
-// denied gives the rules' denial the wire's text, which names the caller, the
-// right and the vault (control-plane.md E3). Every other error stays as it is.
-func (c *call) denied(err error) error {
-	inner := code(err)
-	if inner != vault.CodeAccessDenied && inner != vault.CodeForbiddenByRBAC {
-		return err
-	}
-	caller := fmt.Sprintf("appid=%s;oid=%s;iss=%s", c.caller.AppID, c.caller.ID, c.caller.Claims.Issuer)
-	where := fmt.Sprintf("%s;location=%s", c.vault.Name, c.vault.Location)
-	op := c.endpoint.operation
-	e := &wireError{status: http.StatusForbidden, code: codeForbidden, inner: inner, cause: err}
-	if inner == vault.CodeAccessDenied {
-		e.message = fmt.Sprintf("The user, group or application '%s' does not have secrets %s permission on key vault '%s'. For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125287", caller, op.Permission(), where)
-		return e
-	}
-	e.message = strings.Join([]string{
-		"Caller is not authorized to perform action on resource.",
-		"If role assignments, deny assignments or role definitions were changed recently, please observe propagation time.",
-		"Caller: " + caller,
-		"Action: '" + op.Action() + "'",
-		"Resource: '" + strings.ToLower(c.vault.Scope(c.name).String()) + "'",
-		"Assignment: (not found)",
-		"DenyAssignmentId: null",
-		"DecisionReason: 'DeniedWithNoValidRBAC' ",
-		"Vault: " + where,
-		"",
-	}, "\r\n")
-	return e
 }

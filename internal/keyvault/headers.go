@@ -31,13 +31,17 @@ func stamp(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// networkInfo describes the peer. One that came over a socket of this machine
-// has no address: it is this machine.
-func networkInfo(peer string) string {
-	addr := netip.AddrFrom4([4]byte{127, 0, 0, 1})
+// clientAddr is the address of a peer. One that came over a socket of this
+// machine has none: it is this machine.
+func clientAddr(peer string) netip.Addr {
 	if p, err := netip.ParseAddrPort(peer); err == nil {
-		addr = p.Addr().Unmap().WithZone("")
+		return p.Addr().Unmap().WithZone("")
 	}
+	return netip.AddrFrom4([4]byte{127, 0, 0, 1})
+}
+
+func networkInfo(peer string) string {
+	addr := clientAddr(peer)
 	if addr.Is4() {
 		return "conn_type=Ipv4;addr=" + addr.String() + ";act_addr_fam=InterNetwork;"
 	}

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"midas/internal/cloud"
@@ -44,6 +45,8 @@ type handler struct {
 	Door
 	service cloud.Service // whose tokens are taken
 	vaults  vaults
+
+	scrubbing sync.Mutex
 }
 
 // call is one request that is understood, on its way through the rules.
@@ -85,7 +88,11 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
 		return missing
 	}
 	e.Target = v.Resource.String()
-	// 3. What is asked.
+	// 3. Where the caller is.
+	if err := v.Admit(clientAddr(e.Client)); err != nil {
+		return c.denied(err)
+	}
+	// 4. What is asked.
 	if err := c.route(w); err != nil {
 		return err
 	}
@@ -93,13 +100,16 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
 	if c.name != "" {
 		e.Target += "/secrets/" + c.name
 	}
-	if c.endpoint.body {
-		c.body, c.bodyErr = readBody(r)
+	if c.endpoint.body > 0 {
+		c.body, c.bodyErr = readBody(r, c.endpoint.body)
 	}
-	// 4. The rights, and what is asked, in one transaction.
+	// 5. The rights, and what is asked, in one transaction.
 	answer, err := c.run()
 	if err != nil {
 		return err
+	}
+	if c.endpoint.operation == vault.SecretPurge {
+		h.scrub(r.Context())
 	}
 	if answer == nil {
 		w.WriteHeader(http.StatusNoContent)
@@ -126,6 +136,17 @@ func (c *call) run() (answer any, err error) {
 		return err
 	})
 	return answer, err
+}
+
+// scrub removes what was purged from the files. Those who purge at the same
+// time wait for each other, and one scrub does for all who wait. One that
+// fails stays due, and is done by the next.
+func (h *handler) scrub(ctx context.Context) {
+	h.scrubbing.Lock()
+	defer h.scrubbing.Unlock()
+	if err := h.DB.Scrub(ctx); err != nil {
+		h.Log.WarnContext(ctx, "what was purged is still in the database's files", "err", err)
+	}
 }
 
 // vaultOf finds the vault whose name the request was sent to.

@@ -1,6 +1,7 @@
 package keyvault
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,8 +15,8 @@ import (
 // endpoint is one thing that can be asked.
 type endpoint struct {
 	operation vault.Operation
-	update    bool // it writes
-	body      bool // it takes a body
+	update    bool  // it writes
+	body      int64 // the most bytes of its body, 0 where it takes none
 	// run does it, in a transaction that may run twice. No answer is a 204.
 	run func(*store.Tx, *call) (any, error)
 }
@@ -30,7 +31,7 @@ const (
 )
 
 // route is a path with what can be asked of it, by method. The paths are
-// matched without regard to case, the first that fits counts.
+// matched without regard to case; the first that fits and has the method counts.
 type route struct {
 	path    []string
 	methods map[string]*endpoint
@@ -41,18 +42,24 @@ var routes = []route{
 	{[]string{"secrets"}, map[string]*endpoint{
 		http.MethodGet: {operation: vault.SecretList, run: listSecrets},
 	}},
+	{[]string{"secrets", "restore"}, map[string]*endpoint{
+		http.MethodPost: {operation: vault.SecretRestore, update: true, body: wire.MaxBody, run: restoreSecret},
+	}},
 	{[]string{"secrets", anyName}, map[string]*endpoint{
-		http.MethodPut:    {operation: vault.SecretSet, update: true, body: true, run: setSecret},
+		http.MethodPut:    {operation: vault.SecretSet, update: true, body: maxBody, run: setSecret},
 		http.MethodGet:    {operation: vault.SecretGet, run: getSecret},
-		http.MethodPatch:  {operation: vault.SecretUpdate, update: true, body: true, run: updateSecret},
+		http.MethodPatch:  {operation: vault.SecretUpdate, update: true, body: maxBody, run: updateSecret},
 		http.MethodDelete: {operation: vault.SecretDelete, update: true, run: deleteSecret},
 	}},
 	{[]string{"secrets", anyName, "versions"}, map[string]*endpoint{
 		http.MethodGet: {operation: vault.SecretListVersions, run: listVersions},
 	}},
+	{[]string{"secrets", anyName, "backup"}, map[string]*endpoint{
+		http.MethodPost: {operation: vault.SecretBackup, run: backupSecret},
+	}},
 	{[]string{"secrets", anyName, anyVersion}, map[string]*endpoint{
 		http.MethodGet:   {operation: vault.SecretGet, run: getSecret},
-		http.MethodPatch: {operation: vault.SecretUpdate, update: true, body: true, run: updateSecret},
+		http.MethodPatch: {operation: vault.SecretUpdate, update: true, body: maxBody, run: updateSecret},
 	}},
 	{[]string{"deletedsecrets"}, map[string]*endpoint{
 		http.MethodGet: {operation: vault.SecretListDeleted, run: listDeleted},
@@ -72,19 +79,26 @@ func (c *call) route(w http.ResponseWriter) error {
 	if err != nil {
 		return err
 	}
-	var found *route
+	method := method(c.request)
+	var allowed []string
 	for i := range routes {
-		if t, ok := routes[i].match(segs); ok {
-			found, c.target = &routes[i], t
+		t, ok := routes[i].match(segs)
+		if !ok {
+			continue
+		}
+		if c.endpoint = routes[i].methods[method]; c.endpoint != nil {
+			c.target = t
 			break
 		}
+		allowed = slices.AppendSeq(allowed, maps.Keys(routes[i].methods))
 	}
-	if found == nil {
+	switch {
+	case c.endpoint != nil:
+	case allowed == nil:
 		return fault.New(fault.NotFound, "The path of the request is not known: %.200s", c.request.URL.Path)
-	}
-	method := method(c.request)
-	if c.endpoint = found.methods[method]; c.endpoint == nil {
-		w.Header().Set("Allow", found.allow())
+	default:
+		slices.Sort(allowed)
+		w.Header().Set("Allow", strings.Join(slices.Compact(allowed), ", "))
 		return fault.New(fault.Unsupported, "The method %.20s is not allowed for this path.", method).Named(codeMethodNotAllowed)
 	}
 	if c.api, err = readVersion(c.request); err != nil {
@@ -111,15 +125,6 @@ func (p *route) match(segs []string) (t target, ok bool) {
 		}
 	}
 	return t, true
-}
-
-func (p *route) allow() string {
-	var methods []string
-	for m := range p.methods {
-		methods = append(methods, m)
-	}
-	slices.Sort(methods)
-	return strings.Join(methods, ", ")
 }
 
 // method is that of the request. Clients that can only GET and POST name the

@@ -1,6 +1,10 @@
 package keyvault
 
 import (
+	"encoding/base64"
+	"errors"
+	"strings"
+
 	"midas/internal/fault"
 	"midas/internal/store"
 	"midas/internal/vault"
@@ -43,6 +47,29 @@ func recoverSecret(tx *store.Tx, c *call) (any, error) {
 
 func purgeSecret(tx *store.Tx, c *call) (any, error) {
 	return nil, vault.PurgeSecret(tx, c.vault, c.name)
+}
+
+// backupSecret answers with the blob, in the alphabet of URLs and without the
+// signs that fill it up.
+func backupSecret(tx *store.Tx, c *call) (any, error) {
+	blob, err := vault.BackupSecret(tx, c.Root, c.vault, c.name)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		Value string `json:"value"`
+	}{base64.RawURLEncoding.EncodeToString(blob)}, nil
+}
+
+func restoreSecret(tx *store.Tx, c *call) (any, error) {
+	if c.body.value == nil {
+		return nil, badBody(nil, "Property value has invalid value\r\n")
+	}
+	blob, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(*c.body.value, "="))
+	if err != nil {
+		return nil, badBody(errors.New("not base64"), "Property value has invalid value\r\n")
+	}
+	return c.one(vault.RestoreSecret(tx, c.Root, c.vault, blob))
 }
 
 func listSecrets(tx *store.Tx, c *call) (any, error) {

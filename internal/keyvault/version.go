@@ -21,6 +21,7 @@ var versionForm = regexp.MustCompile(`^(?:7\.([0-9]{1,2})|(20[0-9]{2})-(?:0[1-9]
 // apiVersion is what the caller speaks.
 type apiVersion struct {
 	text            string // as given
+	recoveryLevel   bool   // has the attribute: all but the first
 	recoverableDays bool   // has the attribute: 7.1 and later
 }
 
@@ -40,7 +41,7 @@ func parseVersion(text string) (apiVersion, error) {
 	}
 	minor, _ := strconv.Atoi(m[1])
 	// Dates before 7.0 are of 2015 and 2016, those after 7.6 of 2025 and later.
-	return apiVersion{text: text, recoverableDays: minor >= 1 || m[2] >= "2020"}, nil
+	return apiVersion{text: text, recoveryLevel: m[2] != "2015", recoverableDays: minor >= 1 || m[2] >= "2020"}, nil
 }
 
 func badVersion(format string, args ...any) error {

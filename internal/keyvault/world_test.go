@@ -32,10 +32,12 @@ const (
 	another = azure.TenantID("99999999-86f1-41af-91ab-2d7cd011db47")
 	group   = "/subscriptions/0b1f6471-1bf0-4dda-aec3-cb9272f09590/resourceGroups/Rg1"
 
-	// The three vaults: with access policies, with roles, and one that nothing
-	// can be purged from.
+	// The vaults: with access policies, with roles, one that nothing can be
+	// purged from, one that only 192.0.2.1 reaches, and one that nobody reaches.
 	policyVault, roleVault, keptVault = "Kv-Policy", "Kv-Roles", "Kv-Kept"
+	closedVault, privateVault         = "Kv-Closed", "Kv-Private"
 	policyHost, roleHost              = "kv-policy.vault.azure.net", "kv-roles.vault.azure.net"
+	closedHost, privateHost           = "kv-closed.vault.azure.net", "kv-private.vault.azure.net"
 )
 
 // clock is a time that the test moves.
@@ -114,9 +116,11 @@ func (w *world) populate(tx *store.Tx) error {
 		{TenantID: tenant, ObjectID: w.callers["reader"].ID, Permissions: vault.Permissions{Secrets: []string{"Get"}}},
 	}
 	for name, p := range map[string]vault.Properties{
-		policyVault: {AccessPolicies: policies, SoftDeleteRetentionInDays: &week},
-		roleVault:   {EnableRBACAuthorization: &yes},
-		keptVault:   {AccessPolicies: policies, EnablePurgeProtection: &yes},
+		policyVault:  {AccessPolicies: policies, SoftDeleteRetentionInDays: &week},
+		roleVault:    {EnableRBACAuthorization: &yes},
+		keptVault:    {AccessPolicies: policies, EnablePurgeProtection: &yes},
+		closedVault:  {AccessPolicies: policies, NetworkACLs: &vault.NetworkACLs{DefaultAction: "Deny", Bypass: "AzureServices", IPRules: []vault.IPRule{{Value: "198.51.100.0/24"}, {Value: "192.0.2.1"}}}},
+		privateVault: {AccessPolicies: policies, PublicNetworkAccess: "Disabled"},
 	} {
 		if err := w.putVault(tx, name, p); err != nil {
 			return err
@@ -141,7 +145,7 @@ func (w *world) putVault(tx *store.Tx, name string, p vault.Properties) error {
 	if err := resource.Put(tx, &resource.Resource{ID: vaultID(name), Location: "eastus", Properties: body}); err != nil {
 		return err
 	}
-	return vault.Create(tx, vaultID(name), name)
+	return vault.Create(tx, w.door.Root, vaultID(name), name)
 }
 
 func vaultID(name string) azure.ResourceID {

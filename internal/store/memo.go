@@ -20,8 +20,9 @@ type remembered struct {
 	value  any
 }
 
-// maxRemembered bounds a shard; a full one begins anew.
-const maxRemembered = 4096
+// maxRemembered bounds a shard; a full one begins anew. What is remembered is
+// small: a kilobyte or so.
+const maxRemembered = 1024
 
 // Memo returns what f works out, and remembers it under key until one of the
 // topics changes. f may read only what those topics cover, and what it returns

@@ -38,6 +38,7 @@ type DB struct {
 	log         *slog.Logger
 	epochs      [topics]atomic.Uint64
 	memory      memory
+	dsn         string // of PostgreSQL, for [DB.Follow]
 }
 
 type engine int
@@ -97,7 +98,7 @@ func (db *DB) openSQLite(path string) (err error) {
 }
 
 func (db *DB) openPostgres(dsn string) error {
-	db.engine = enginePostgres
+	db.engine, db.dsn = enginePostgres, dsn
 	pool, err := sql.Open("pgx", dsn)
 	if err == nil {
 		db.write = newSessions(pool, 16, false)
@@ -316,6 +317,9 @@ func (db *DB) once(ctx context.Context, pool *sessions, opts *sql.TxOptions, f f
 	case tx.overtaken():
 		return errOvertaken
 	}
+	if err := tx.tell(); err != nil {
+		return err
+	}
 	if err := tx.tx.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
@@ -337,6 +341,7 @@ const (
 	Resources              // resources, and with them which identities a machine has
 	Vaults                 // vaults: their names and access rules
 	Roles                  // role definitions and assignments
+	Secrets                // what is in vaults
 	topics
 )
 

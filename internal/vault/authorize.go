@@ -26,6 +26,8 @@ const (
 	SecretListDeleted
 	SecretRecover
 	SecretPurge
+	SecretBackup
+	SecretRestore
 )
 
 // permissions says which word of an access policy each operation takes
@@ -41,6 +43,8 @@ var permissions = [...]string{
 	SecretListDeleted:  "list",
 	SecretRecover:      "recover",
 	SecretPurge:        "purge",
+	SecretBackup:       "backup",
+	SecretRestore:      "restore",
 }
 
 // actions says which data action each operation takes (control-plane.md E5).
@@ -55,6 +59,8 @@ var actions = [...]string{
 	SecretListDeleted:  Type + "/secrets/readMetadata/action",
 	SecretRecover:      Type + "/secrets/recover/action",
 	SecretPurge:        Type + "/secrets/purge/action",
+	SecretBackup:       Type + "/secrets/backup/action",
+	SecretRestore:      Type + "/secrets/restore/action",
 }
 
 // Permission is the word that an access policy must hold.

@@ -19,7 +19,7 @@ const (
 	app   = azure.AppID("bbbbbbbb-0000-0000-0000-000000000001")
 )
 
-var everyOperation = []Operation{SecretGet, SecretList, SecretListVersions, SecretSet, SecretUpdate, SecretDelete, SecretGetDeleted, SecretListDeleted, SecretRecover, SecretPurge}
+var everyOperation = []Operation{SecretGet, SecretList, SecretListVersions, SecretSet, SecretUpdate, SecretDelete, SecretGetDeleted, SecretListDeleted, SecretRecover, SecretPurge, SecretBackup, SecretRestore}
 
 // TestPolicies is operation × permission on a vault with access policies.
 func TestPolicies(t *testing.T) {
@@ -33,8 +33,11 @@ func TestPolicies(t *testing.T) {
 		{"nothing", Caller{Principals: []azure.ObjectID{alice}}, AccessPolicy{ObjectID: alice}, ""},
 		{"get", Caller{Principals: []azure.ObjectID{alice}}, AccessPolicy{ObjectID: alice, Permissions: Permissions{Secrets: []string{"Get"}}}, "get"},
 		{"list set", Caller{Principals: []azure.ObjectID{alice}}, AccessPolicy{ObjectID: alice, Permissions: Permissions{Secrets: []string{"list", "SET"}}}, "list set"},
-		{"all but purge", Caller{Principals: []azure.ObjectID{alice}}, AccessPolicy{ObjectID: alice, Permissions: all}, "get list set delete recover"},
-		{"purge", Caller{Principals: []azure.ObjectID{alice}}, AccessPolicy{ObjectID: alice, Permissions: Permissions{Secrets: []string{"purge", "all"}}}, "get list set delete recover purge"},
+		{"all but purge", Caller{Principals: []azure.ObjectID{alice}}, AccessPolicy{ObjectID: alice, Permissions: all}, "get list set delete recover backup restore"},
+		{"purge", Caller{Principals: []azure.ObjectID{alice}}, AccessPolicy{ObjectID: alice, Permissions: Permissions{Secrets: []string{"purge", "all"}}}, "get list set delete recover purge backup restore"},
+		{"backup", Caller{Principals: []azure.ObjectID{alice}}, AccessPolicy{ObjectID: alice, Permissions: Permissions{Secrets: []string{"backup"}}}, "backup"},
+		{"restore", Caller{Principals: []azure.ObjectID{alice}}, AccessPolicy{ObjectID: alice, Permissions: Permissions{Secrets: []string{"restore"}}}, "restore"},
+		{"recover", Caller{Principals: []azure.ObjectID{alice}}, AccessPolicy{ObjectID: alice, Permissions: Permissions{Secrets: []string{"recover", "delete"}}}, "delete recover"},
 		{"keys only", Caller{Principals: []azure.ObjectID{alice}}, AccessPolicy{ObjectID: alice, Permissions: Permissions{Keys: []string{"all"}}}, ""},
 		{"another", Caller{Principals: []azure.ObjectID{bob}}, AccessPolicy{ObjectID: alice, Permissions: all}, ""},
 		{"through a group", Caller{Principals: []azure.ObjectID{bob, team}}, AccessPolicy{ObjectID: team, Permissions: Permissions{Secrets: []string{"get"}}}, "get"},
@@ -61,10 +64,10 @@ func TestRoles(t *testing.T) {
 	w := newWorld(t, Properties{EnableRBACAuthorization: ptr(true), AccessPolicies: []AccessPolicy{{ObjectID: alice, Permissions: Permissions{Secrets: []string{"all", "purge"}}}}})
 	officer := rbac.BuiltInNamed("Key Vault Secrets Officer").ID
 	reader := rbac.BuiltInNamed("Key Vault Reader").ID
-	everything := "get list listversions set update delete getdeleted listdeleted recover purge"
+	everything := "get list listversions set update delete getdeleted listdeleted recover purge backup restore"
 	metadata := "list listversions getdeleted listdeleted"
 	name := map[Operation]string{SecretGet: "get", SecretList: "list", SecretListVersions: "listversions", SecretSet: "set", SecretUpdate: "update", SecretDelete: "delete",
-		SecretGetDeleted: "getdeleted", SecretListDeleted: "listdeleted", SecretRecover: "recover", SecretPurge: "purge"}
+		SecretGetDeleted: "getdeleted", SecretListDeleted: "listdeleted", SecretRecover: "recover", SecretPurge: "purge", SecretBackup: "backup", SecretRestore: "restore"}
 	secret := func(n string) azure.ResourceID { return w.kv.Scope(n) }
 	for i, c := range []struct {
 		role      string
@@ -79,7 +82,7 @@ func TestRoles(t *testing.T) {
 		{officer, rbac.RootManagementGroup(tenant), alice, everything},
 		{officer, w.kv.Resource, bob, ""},
 		{officer, vaultID(t, "kv10"), alice, ""},
-		{officer, secret("S"), alice, strings.NewReplacer("listdeleted", "", "list ", "").Replace(everything)},
+		{officer, secret("S"), alice, strings.NewReplacer("listdeleted", "", "list ", "", "restore", "").Replace(everything)},
 		{officer, secret("s1"), alice, ""},
 		{rbac.KeyVaultSecretsUser, w.kv.Resource, alice, "get " + metadata},
 		{reader, w.kv.Resource, alice, metadata},
@@ -95,7 +98,7 @@ func TestRoles(t *testing.T) {
 		}
 		for _, op := range everyOperation {
 			target := "s"
-			if op == SecretList || op == SecretListDeleted {
+			if op == SecretList || op == SecretListDeleted || op == SecretRestore {
 				target = ""
 			}
 			want := strings.Contains(" "+c.allowed+" ", " "+name[op]+" ")

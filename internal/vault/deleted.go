@@ -36,6 +36,7 @@ func RecoverSecret(tx *store.Tx, v *Vault, name string) (*Secret, error) {
 // then; nil where the update found no row.
 func move(tx *store.Tx, v *Vault, name, update string, args ...any) (*Secret, error) {
 	key := azure.Fold(name)
+	tx.Changed(store.Secrets)
 	r, err := tx.Exec(update, append([]any{v.ID, key}, args...)...)
 	if err != nil {
 		return nil, err
@@ -60,8 +61,10 @@ func GetDeletedSecret(tx *store.Tx, v *Vault, name string) (*Secret, error) {
 	return s, err
 }
 
-// PurgeSecret removes a deleted secret for good.
+// PurgeSecret removes a deleted secret for good. Its traces leave the files
+// with the next [store.DB.Scrub].
 func PurgeSecret(tx *store.Tx, v *Vault, name string) error {
+	tx.Changed(store.Secrets)
 	r, err := tx.Exec(`DELETE FROM secrets WHERE vault_id = $1 AND name_key = $2 AND deleted_at IS NOT NULL AND purge_at > $3`, v.ID, azure.Fold(name), store.Micros(tx.Now))
 	if err != nil {
 		return err
@@ -75,15 +78,20 @@ func PurgeSecret(tx *store.Tx, v *Vault, name string) error {
 	case v.Properties.PurgeProtected(): // the transaction ends with this fault and takes the deletion back
 		return fault.New(fault.Forbidden, "Operation \"purge\" is not allowed because purge protection is enabled for this vault. Key Vault service will automatically purge it after the retention period has passed.")
 	}
-	return nil
+	return tx.Purged()
 }
 
 // PurgeExpired removes every deleted secret whose retention is over, and says
 // how many. Such a secret is not seen any more before that either.
 func PurgeExpired(tx *store.Tx) (int64, error) {
+	tx.Changed(store.Secrets)
 	r, err := tx.Exec(`DELETE FROM secrets WHERE deleted_at IS NOT NULL AND purge_at <= $1`, store.Micros(tx.Now))
 	if err != nil {
 		return 0, fmt.Errorf("purge of expired secrets: %w", err)
 	}
-	return r.RowsAffected()
+	n, err := r.RowsAffected()
+	if err != nil || n == 0 {
+		return 0, err
+	}
+	return n, tx.Purged()
 }

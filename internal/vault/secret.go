@@ -121,26 +121,56 @@ func deletedNotFound(name string) error {
 	return fault.New(fault.NotFound, "Deleted Secret not found: %s", name).Named(CodeSecretNotFound)
 }
 
+// stored is a version as it is in the store. It is shared: nobody changes it.
+type stored struct {
+	*Secret
+	sealed []byte // nil where it is too large to be remembered
+}
+
+// maxRemembered is the size of a sealed value that is worth remembering.
+const maxRemembered = 1024
+
+// whichSecret is the key of what is remembered of a version.
+type whichSecret struct{ vault, name, version string }
+
 // GetSecret reads a version with its value, the current one where version is
-// "". A disabled version is Forbidden.
+// "". A disabled version is Forbidden. What is remembered of it is sealed.
 func GetSecret(tx *store.Tx, root *seal.Root, v *Vault, name, version string) (*Secret, error) {
-	key := azure.Fold(name)
-	var sealed []byte
-	s, err := scanSecret(tx.QueryRow(`SELECT `+metadata+`, v.value FROM secrets s JOIN secret_versions v
-		ON v.vault_id = s.vault_id AND v.name_key = s.name_key AND v.version = COALESCE($3, s.current)
-		WHERE s.vault_id = $1 AND s.name_key = $2 AND s.deleted_at IS NULL`, v.ID, key, orNull(version)).Scan, &sealed)
+	which := whichSecret{v.ID, azure.Fold(name), azure.Fold(version)}
+	row, err := store.Memo(tx, which, func() (stored, error) {
+		row, err := which.read(tx)
+		if len(row.sealed) > maxRemembered {
+			row.sealed = nil
+		}
+		return row, err
+	}, store.Secrets)
+	if err == nil && row.sealed == nil {
+		row, err = which.read(tx)
+	}
 	if errors.Is(err, store.ErrNoRows) {
 		return nil, notFound(name, version)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if !s.Enabled {
+	if !row.Enabled {
 		return nil, disabled()
 	}
-	value, err := root.Open(sealed, place(v, key, s.Version))
+	values, err := v.values(root)
+	if err != nil {
+		return nil, err
+	}
+	value, err := values.Open(row.sealed, valuePlace(v.ID, which.name, row.Version))
+	s := *row.Secret
 	s.Value = string(value)
-	return s, err
+	return &s, err
+}
+
+func (w whichSecret) read(tx *store.Tx) (row stored, err error) {
+	row.Secret, err = scanSecret(tx.QueryRow(`SELECT `+metadata+`, v.value FROM secrets s JOIN secret_versions v
+		ON v.vault_id = s.vault_id AND v.name_key = s.name_key AND v.version = COALESCE($3, s.current)
+		WHERE s.vault_id = $1 AND s.name_key = $2 AND s.deleted_at IS NULL`, w.vault, w.name, orNull(w.version)).Scan, &row.sealed)
+	return row, err
 }
 
 func disabled() error {
@@ -169,6 +199,7 @@ func UpdateSecret(tx *store.Tx, v *Vault, name, version string, c Change) (*Secr
 	if err != nil {
 		return nil, err
 	}
+	tx.Changed(store.Secrets)
 	_, err = tx.Exec(`UPDATE secret_versions SET content_type = $4, enabled = $5, not_before = $6, expires = $7, tags = $8, updated_at = $9
 		WHERE vault_id = $1 AND name_key = $2 AND version = $3`,
 		v.ID, key, s.Version, s.ContentType, s.Enabled, nullTime(s.NotBefore), nullTime(s.Expires), tags, store.Micros(tx.Now))

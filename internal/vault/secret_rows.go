@@ -13,9 +13,9 @@ import (
 // joinCurrent adds the current version of each secret to "FROM secrets s".
 const joinCurrent = `JOIN secret_versions v ON v.vault_id = s.vault_id AND v.name_key = s.name_key AND v.version = s.current`
 
-// place binds a value to its row. Neither part can hold the slash between them.
-func place(v *Vault, key, version string) seal.Binding {
-	return seal.Binding{Table: "secret_versions", Column: "value", Row: v.ID + "/" + key + "/" + version}
+// valuePlace binds a value to its row. Neither part can hold the slash between them.
+func valuePlace(vault, key, version string) seal.Binding {
+	return seal.Binding{Table: "secret_versions", Column: "value", Row: vault + "/" + key + "/" + version}
 }
 
 // metadata are the columns of a version without its value, of "secrets s JOIN

@@ -30,6 +30,7 @@ func SetSecret(tx *store.Tx, root *seal.Root, v *Vault, name, value string, c Ch
 	}
 	s.Value = value
 	c.apply(s)
+	tx.Changed(store.Secrets)
 	if _, err := tx.Exec(`INSERT INTO secrets (vault_id, name, name_key, current) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (vault_id, name_key) DO UPDATE SET current = excluded.current`, v.ID, s.Name, key, s.Version); err != nil {
 		return nil, err
@@ -53,12 +54,19 @@ func successor(tx *store.Tx, v *Vault, name, key string) (*Secret, error) {
 	case current.PurgeAt.After(tx.Now):
 		return nil, fault.New(fault.Conflict, "Secret %s is currently in a deleted but recoverable state, and its name cannot be reused; in this state, the secret can only be recovered or purged.", current.Name).Named(CodeDeletedButRecoverable)
 	}
-	_, err = tx.Exec(`DELETE FROM secrets WHERE vault_id = $1 AND name_key = $2`, v.ID, key)
-	return s, err
+	tx.Changed(store.Secrets)
+	if _, err = tx.Exec(`DELETE FROM secrets WHERE vault_id = $1 AND name_key = $2`, v.ID, key); err != nil {
+		return nil, err
+	}
+	return s, tx.Purged()
 }
 
 func insertVersion(tx *store.Tx, root *seal.Root, v *Vault, key string, s *Secret) error {
-	sealed, err := root.Seal([]byte(s.Value), place(v, key, s.Version))
+	values, err := v.values(root)
+	if err != nil {
+		return err
+	}
+	sealed, err := values.Seal([]byte(s.Value), valuePlace(v.ID, key, s.Version))
 	if err != nil {
 		return err
 	}
@@ -66,9 +74,10 @@ func insertVersion(tx *store.Tx, root *seal.Root, v *Vault, key string, s *Secre
 	if err != nil {
 		return err
 	}
+	tx.Changed(store.Secrets)
 	_, err = tx.Exec(`INSERT INTO secret_versions (vault_id, name_key, version, seq, value, content_type, enabled, not_before, expires, tags, created_at, updated_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)`,
-		v.ID, key, s.Version, s.seq, sealed, s.ContentType, s.Enabled, nullTime(s.NotBefore), nullTime(s.Expires), tags, store.Micros(s.CreatedAt))
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+		v.ID, key, s.Version, s.seq, sealed, s.ContentType, s.Enabled, nullTime(s.NotBefore), nullTime(s.Expires), tags, store.Micros(s.CreatedAt), store.Micros(s.UpdatedAt))
 	return err
 }
 

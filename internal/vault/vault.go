@@ -7,6 +7,7 @@
 package vault
 
 import (
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"midas/internal/azure"
 	"midas/internal/fault"
 	"midas/internal/resource"
+	"midas/internal/seal"
 	"midas/internal/store"
 )
 
@@ -36,6 +38,8 @@ type Vault struct {
 	Resource   azure.ResourceID
 	Location   string
 	Properties Properties
+
+	key *dataKey
 }
 
 // Properties is the "properties" object of the resource (control-plane.md E1),
@@ -65,7 +69,7 @@ type SKU struct {
 	Name   string `json:"name"`
 }
 
-// NetworkACLs are the vault's network rules. They are kept, not enforced.
+// NetworkACLs are the vault's network rules: see [Vault.Admit].
 type NetworkACLs struct {
 	Bypass              string               `json:"bypass,omitempty"`
 	DefaultAction       string               `json:"defaultAction,omitempty"`
@@ -73,7 +77,7 @@ type NetworkACLs struct {
 	VirtualNetworkRules []VirtualNetworkRule `json:"virtualNetworkRules"`
 }
 
-// IPRule names an IPv4 address or range.
+// IPRule names an IPv4 address ("192.0.2.1") or a range of them ("192.0.2.0/24").
 type IPRule struct {
 	Value string `json:"value"`
 }
@@ -144,42 +148,62 @@ func ValidName(name string) bool {
 	return len(name) >= 3 && len(name) <= 24 && vaultName.MatchString(name)
 }
 
-// Create registers the name of a vault whose resource is stored already. A
-// name is unique in the whole installation. The resource that has the name
-// keeps its incarnation.
-func Create(tx *store.Tx, id azure.ResourceID, name string) error {
+// Create registers the name of a vault whose resource is stored already, and
+// makes the key that its values are sealed with. A name is unique in the whole
+// installation, deleted vaults that can be recovered included. The resource
+// that has the name keeps its incarnation.
+func Create(tx *store.Tx, root *seal.Root, id azure.ResourceID, name string) error {
 	if !ValidName(name) {
 		return fault.New(fault.Invalid, "The vault name '%s' is invalid. A vault's name must be between 3-24 alphanumeric characters. The name must begin with a letter, end with a letter or digit, and not contain consecutive hyphens. Follow this link for more information: https://go.microsoft.com/fwlink/?linkid=2147742", name).Named(CodeVaultNameNotValid).At("name")
 	}
 	var holder string
-	err := tx.QueryRow(`SELECT resource_key FROM vaults WHERE name_key = $1`, azure.Fold(name)).Scan(&holder)
+	var purge sql.Null[int64] // set where the holder is deleted
+	err := tx.QueryRow(`SELECT resource_key, purge_at FROM vaults WHERE name_key = $1`, azure.Fold(name)).Scan(&holder, &purge)
 	switch {
-	case err == nil && holder == id.Key():
+	case errors.Is(err, store.ErrNoRows):
+	case err != nil:
+		return err
+	case !purge.Valid && holder == id.Key():
 		return nil
-	case err == nil:
+	case !purge.Valid || store.Time(purge.V).After(tx.Now):
 		return fault.New(fault.Conflict, "The vault name '%s' is already in use. Vault names are globally unique so it is possible that the name is already taken. If you are sure that the vault name was not taken then it is possible that a vault with the same name was recently deleted but not purged after being placed in a recoverable state. If the vault is in a recoverable state then the vault will need to be purged before reusing the name. For more information about VaultAlreadyExists, soft delete and purging a vault follow this link https://go.microsoft.com/fwlink/?linkid=2147740.", name).Named(CodeVaultAlreadyExists)
-	case !errors.Is(err, store.ErrNoRows):
+	default: // its retention is over
+		if _, err := tx.Exec(`DELETE FROM vaults WHERE name_key = $1`, azure.Fold(name)); err != nil {
+			return err
+		}
+		if err := tx.Purged(); err != nil {
+			return err
+		}
+	}
+	vault := azure.NewGUID()
+	sealed, _, err := root.NewDataKey(keyPlace(vault))
+	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(`INSERT INTO vaults (id, name, name_key, resource_key) VALUES ($1, $2, $3, $4)`, azure.NewGUID(), name, azure.Fold(name), id.Key())
+	_, err = tx.Exec(`INSERT INTO vaults (id, name, name_key, resource_id, resource_key, subscription_key, data_key) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		vault, name, azure.Fold(name), id.String(), id.Key(), azure.Fold(string(id.Subscription())), sealed)
 	tx.Changed(store.Vaults)
 	return err
 }
 
-// Delete removes a vault's name and all that is in the vault. It comes before
-// the deletion of the resource. A resource that has no vault is left as it is.
+// Delete removes a vault's name, its key and all that is in the vault, for
+// good: without the key no copy of its values can be read. A resource that has
+// no vault is left as it is.
 func Delete(tx *store.Tx, id azure.ResourceID) error {
-	_, err := tx.Exec(`DELETE FROM vaults WHERE resource_key = $1`, id.Key())
+	if _, err := tx.Exec(`DELETE FROM vaults WHERE resource_key = $1 AND deleted_at IS NULL`, id.Key()); err != nil {
+		return err
+	}
 	tx.Changed(store.Vaults)
-	return err
+	return tx.Purged()
 }
 
 // ByName finds a vault by its name, in any case. There is a NotFound fault
-// where there is none.
+// where there is none, or a deleted one.
 func ByName(tx *store.Tx, name string) (*Vault, error) {
 	var v Vault
 	var key string
-	err := tx.QueryRow(`SELECT id, name, resource_key FROM vaults WHERE name_key = $1`, azure.Fold(name)).Scan(&v.ID, &v.Name, &key)
+	var sealed []byte
+	err := tx.QueryRow(`SELECT id, name, resource_key, data_key FROM vaults WHERE name_key = $1 AND deleted_at IS NULL`, azure.Fold(name)).Scan(&v.ID, &v.Name, &key, &sealed)
 	if errors.Is(err, store.ErrNoRows) {
 		return nil, fault.New(fault.NotFound, "The vault '%s' was not found.", strings.ToLower(name)).Named(CodeVaultNotFound)
 	}
@@ -197,6 +221,6 @@ func ByName(tx *store.Tx, name string) (*Vault, error) {
 	if err := json.Unmarshal(r.Properties, &v.Properties); err != nil {
 		return nil, fmt.Errorf("properties of vault %s: %w", v.Name, err)
 	}
-	v.Resource, v.Location = r.ID, r.Location
+	v.Resource, v.Location, v.key = r.ID, r.Location, &dataKey{sealed: sealed}
 	return &v, nil
 }

@@ -78,7 +78,7 @@ func (w *world) create(name string, p Properties) (v *Vault) {
 		if err := resource.Put(tx, &resource.Resource{ID: id, Location: "eastus", Properties: body}); err != nil {
 			return err
 		}
-		if err := Create(tx, id, name); err != nil {
+		if err := Create(tx, w.root, id, name); err != nil {
 			return err
 		}
 		v, err = ByName(tx, name)
@@ -130,13 +130,13 @@ func TestIncarnations(t *testing.T) {
 		w.set("s", "old", Change{})
 		before := w.db.Epoch(store.Vaults)
 		w.must(func(tx *store.Tx) error {
-			if err := Create(tx, w.kv.Resource, "KV1"); err != nil {
+			if err := Create(tx, w.root, w.kv.Resource, "KV1"); err != nil {
 				t.Errorf("the same resource again: %v", err)
 			}
-			if err := Create(tx, vaultID(t, "other"), "kv1"); codeOf(err) != CodeVaultAlreadyExists || !fault.Is(err, fault.Conflict) {
+			if err := Create(tx, w.root, vaultID(t, "other"), "kv1"); codeOf(err) != CodeVaultAlreadyExists || !fault.Is(err, fault.Conflict) {
 				t.Errorf("a taken name gives %v", err)
 			}
-			if err := Create(tx, vaultID(t, "x"), "x"); codeOf(err) != CodeVaultNameNotValid {
+			if err := Create(tx, w.root, vaultID(t, "x"), "x"); codeOf(err) != CodeVaultNameNotValid {
 				t.Errorf("a bad name gives %v", err)
 			}
 			v, err := ByName(tx, "kV1")

@@ -140,11 +140,19 @@ CREATE INDEX resources_type ON resources (type_key, key);
 CREATE INDEX resources_parent ON resources (parent_key, key);
 
 CREATE TABLE vaults (
-    id           TEXT PRIMARY KEY,
-    name         TEXT NOT NULL,
-    name_key     TEXT NOT NULL UNIQUE,
-    resource_key TEXT NOT NULL UNIQUE REFERENCES resources (key) DEFERRABLE INITIALLY DEFERRED
+    id               TEXT PRIMARY KEY,
+    name             TEXT NOT NULL,
+    name_key         TEXT NOT NULL UNIQUE,
+    resource_id      TEXT NOT NULL,
+    resource_key     TEXT NOT NULL,
+    subscription_key TEXT NOT NULL,
+    data_key         BYTEA NOT NULL,
+    deleted_at       BIGINT,
+    purge_at         BIGINT,
+    deleted_resource TEXT
 );
+CREATE UNIQUE INDEX vaults_resource ON vaults (resource_key) WHERE deleted_at IS NULL;
+CREATE INDEX vaults_purge ON vaults (purge_at) WHERE deleted_at IS NOT NULL;
 
 CREATE TABLE secrets (
     vault_id     TEXT NOT NULL REFERENCES vaults (id) ON DELETE CASCADE,
@@ -155,6 +163,7 @@ CREATE TABLE secrets (
     purge_at     BIGINT,
     PRIMARY KEY (vault_id, name_key)
 );
+CREATE INDEX secrets_purge ON secrets (purge_at) WHERE deleted_at IS NOT NULL;
 
 CREATE TABLE secret_versions (
     vault_id     TEXT NOT NULL,
@@ -173,6 +182,7 @@ CREATE TABLE secret_versions (
     FOREIGN KEY (vault_id, name_key) REFERENCES secrets (vault_id, name_key) ON DELETE CASCADE
 );
 
+-- The id begins with the time in hexadecimal, so that it is in order.
 CREATE TABLE activity (
     id             TEXT PRIMARY KEY,
     at             BIGINT NOT NULL,
@@ -186,4 +196,3 @@ CREATE TABLE activity (
     correlation_id TEXT NOT NULL,
     client_address TEXT NOT NULL
 );
-CREATE INDEX activity_at ON activity (at);

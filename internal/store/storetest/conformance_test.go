@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -379,5 +380,19 @@ func TestReopen(t *testing.T) {
 	db.Close()
 	if _, err = store.Open(t.Context(), c); err == nil || !strings.Contains(err.Error(), "hint:") {
 		t.Errorf("a newer schema gives %v", err)
+	}
+}
+
+// TestReplicasFollowEachOther holds that what one server changes is not
+// remembered by another.
+func TestReplicasFollowEachOther(t *testing.T) {
+	one, two := storetest.Replicas(t, storetest.StartPostgres(t))
+	before := two.Epoch(store.Vaults)
+	update(t, one, func(tx *store.Tx) error { tx.Changed(store.Vaults); return tx.SetSetting("a", "1") })
+	for two.Epoch(store.Vaults) == before {
+		runtime.Gosched() // the test's own limit ends a wait for nothing
+	}
+	if v := setting(t, two, "a"); v != "1" {
+		t.Errorf("the other replica reads %q", v)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"log/slog"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -44,4 +45,23 @@ func open(t testing.TB, c store.Config) *store.DB {
 	}
 	t.Cleanup(func() { db.Close() })
 	return db
+}
+
+// Replicas opens two stores on one PostgreSQL database, each following the
+// other's changes, as two servers do.
+func Replicas(t testing.TB, pg *Postgres) (one, two *store.DB) {
+	t.Helper()
+	dsn := pg.NewDatabase(t)
+	one, two = open(t, store.Config{DSN: dsn, Now: time.Now}), open(t, store.Config{DSN: dsn, Now: time.Now})
+	for _, db := range []*store.DB{one, two} {
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan struct{})
+		before := db.Epoch(store.Keys)
+		go func() { defer close(done); db.Follow(ctx) }()
+		t.Cleanup(func() { cancel(); <-done })
+		for db.Epoch(store.Keys) == before { // it moves once the replica listens
+			runtime.Gosched()
+		}
+	}
+	return one, two
 }
