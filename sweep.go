@@ -10,7 +10,7 @@ import (
 
 // sweepEvery is how often what is past its time is removed for good. Nobody
 // sees it any more before that.
-const sweepEvery = 10 * time.Minute
+const sweepEvery = time.Minute
 
 // sweep removes what is past its time: at the start, then again and again, and
 // when it is asked to.

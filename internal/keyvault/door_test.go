@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"midas/internal/directory"
+	"midas/internal/resource"
 	"midas/internal/store"
 	"midas/internal/vault"
 )
@@ -280,7 +281,20 @@ func TestChangesAreSeen(t *testing.T) {
 	w.want(403, "AccessDenied", "nobody", "GET", url, "")
 	w.update(policies(vault.AccessPolicy{ObjectID: w.callers["admin"].ID, Permissions: vault.Permissions{Secrets: []string{"all"}}}))
 	w.want(200, "", "admin", "GET", url, "")
-	w.update(func(tx *store.Tx) error { return vault.Delete(tx, vaultID(policyVault)) })
+	w.update(func(tx *store.Tx) error {
+		r, err := resource.Get(tx, vaultID(policyVault))
+		if err != nil {
+			return err
+		}
+		if err := vault.SoftDelete(tx, r); err != nil {
+			return err
+		}
+		d, err := vault.DeletedByName(tx, r.ID.Subscription(), policyVault)
+		if err != nil {
+			return err
+		}
+		return d.Purge(tx)
+	})
 	w.want(404, "VaultNotFound", "admin", "GET", url, "")
 	w.update(func(tx *store.Tx) error { return vault.Create(tx, w.door.Root, vaultID(policyVault), policyVault) })
 	w.want(404, "SecretNotFound", "admin", "GET", url, "")

@@ -32,6 +32,17 @@ func (w *world) remove(name string) (r *resource.Resource) {
 	return r
 }
 
+// purge deletes a vault and purges it at once.
+func (w *world) purge(name string) {
+	w.Helper()
+	w.remove(name)
+	d, err := w.deleted(subscription, name)
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.must(d.Purge)
+}
+
 // deleted finds a deleted vault.
 func (w *world) deleted(s azure.SubscriptionID, name string) (d *DeletedVault, err error) {
 	w.Helper()

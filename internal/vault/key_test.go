@@ -185,13 +185,47 @@ func TestDeletedVaultKeepsItsName(t *testing.T) {
 // TestPurgedIsNotInTheFiles looks for the ciphertext of a purged secret and
 // for the key of a purged vault in SQLite's files.
 func TestPurgedIsNotInTheFiles(t *testing.T) {
+	for name, purge := range map[string]func(*world){
+		"at once": func(w *world) {
+			if got := w.do("purge", "gone"); got != "" {
+				w.Fatalf("purge: %s", got)
+			}
+			d, err := w.deleted(subscription, "Kv2")
+			if err != nil {
+				w.Fatal(err)
+			}
+			w.must(d.Purge)
+		},
+		"by its time": func(w *world) {
+			w.clock.Advance((DefaultRetention + 1) * 24 * time.Hour)
+			w.must(func(tx *store.Tx) error {
+				secrets, err := PurgeExpired(tx)
+				if err != nil || secrets != 1 {
+					w.Errorf("%d secrets are purged, %v", secrets, err)
+				}
+				vaults, err := PurgeExpiredVaults(tx)
+				if vaults != 1 {
+					w.Errorf("%d vaults are purged", vaults)
+				}
+				return err
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) { purgedIsNotInTheFiles(t, purge) })
+	}
+}
+
+func purgedIsNotInTheFiles(t *testing.T, purge func(*world)) {
+	c := &clock{}
+	c.us.Store(time.Date(2031, 2, 3, 4, 5, 6, 0, time.UTC).UnixMicro())
 	path := filepath.Join(t.TempDir(), "midas.db")
-	db, err := store.Open(t.Context(), store.Config{Path: path, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	db, err := store.Open(t.Context(), store.Config{Path: path, Now: c.Now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
 	w := inStore(t, db, Properties{})
+	w.clock = c
 	w.set("gone", string(bytes.Repeat([]byte("TheCakeIsALie"), 1500)), Change{})
 	w.set("kept", "value", Change{})
 	doomed := w.create("Kv2", Properties{})
@@ -224,12 +258,11 @@ func TestPurgedIsNotInTheFiles(t *testing.T) {
 			t.Fatalf("%s is not found before it is purged", name)
 		}
 	}
-	for _, step := range []string{"delete", "purge"} {
-		if got := w.do(step, "gone"); got != "" {
-			t.Fatalf("%s: %s", step, got)
-		}
+	if got := w.do("delete", "gone"); got != "" {
+		t.Fatalf("delete: %s", got)
 	}
-	w.must(func(tx *store.Tx) error { return Delete(tx, doomed.Resource) })
+	w.remove("Kv2")
+	purge(w)
 	if err := db.Scrub(t.Context()); err != nil {
 		t.Fatal(err)
 	}

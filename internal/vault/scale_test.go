@@ -159,6 +159,7 @@ func TestPlans(t *testing.T) {
 	w := newWorld(t, Properties{})
 	w.set("s", "v", Change{})
 	const (
+		deleted = "SEARCH s USING INDEX secrets_deleted (vault_id=? AND name_key>?)"
 		page    = "SEARCH s USING INDEX sqlite_autoindex_secrets_1 (vault_id=? AND name_key>?)"
 		secret  = "SEARCH s USING INDEX sqlite_autoindex_secrets_1 (vault_id=? AND name_key=?)"
 		version = "SEARCH v USING INDEX sqlite_autoindex_secret_versions_1 (vault_id=? AND name_key=? AND version=?)"
@@ -171,7 +172,7 @@ func TestPlans(t *testing.T) {
 	}{
 		{"secret.go", "read", "", []any{w.kv.ID, "s", nil}, []string{secret, version}},
 		{"list.go", "listNames", text(t, "list.go", "ListSecrets", "s.", nil), []any{w.kv.ID, "s", 26}, []string{page, version}},
-		{"list.go", "listNames", text(t, "list.go", "ListDeletedSecrets", "s.", nil), []any{w.kv.ID, "s", 26, 0}, []string{page, version}},
+		{"list.go", "listNames", text(t, "list.go", "ListDeletedSecrets", "s.", nil), []any{w.kv.ID, "s", 26, 0}, []string{deleted, version}},
 		{"vault.go", "ByName", "", []any{"kv1"}, []string{name}},
 	} {
 		query := text(t, c.file, c.function, "SELECT ", map[string]string{"metadata": metadata, "joinCurrent": joinCurrent, "which": c.which})

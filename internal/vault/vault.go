@@ -186,17 +186,6 @@ func Create(tx *store.Tx, root *seal.Root, id azure.ResourceID, name string) err
 	return err
 }
 
-// Delete removes a vault's name, its key and all that is in the vault, for
-// good: without the key no copy of its values can be read. A resource that has
-// no vault is left as it is.
-func Delete(tx *store.Tx, id azure.ResourceID) error {
-	if _, err := tx.Exec(`DELETE FROM vaults WHERE resource_key = $1 AND deleted_at IS NULL`, id.Key()); err != nil {
-		return err
-	}
-	tx.Changed(store.Vaults)
-	return tx.Purged()
-}
-
 // ByName finds a vault by its name, in any case. There is a NotFound fault
 // where there is none, or a deleted one.
 func ByName(tx *store.Tx, name string) (*Vault, error) {

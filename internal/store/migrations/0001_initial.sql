@@ -163,6 +163,7 @@ CREATE TABLE secrets (
     purge_at     BIGINT,
     PRIMARY KEY (vault_id, name_key)
 );
+CREATE INDEX secrets_deleted ON secrets (vault_id, name_key) WHERE deleted_at IS NOT NULL;
 CREATE INDEX secrets_purge ON secrets (purge_at) WHERE deleted_at IS NOT NULL;
 
 CREATE TABLE secret_versions (
@@ -181,6 +182,7 @@ CREATE TABLE secret_versions (
     PRIMARY KEY (vault_id, name_key, version),
     FOREIGN KEY (vault_id, name_key) REFERENCES secrets (vault_id, name_key) ON DELETE CASCADE
 );
+CREATE UNIQUE INDEX secret_versions_seq ON secret_versions (vault_id, name_key, seq);
 
 -- The id begins with the time in hexadecimal, so that it is in order.
 CREATE TABLE activity (
