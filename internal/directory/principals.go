@@ -113,7 +113,9 @@ func noPrincipal() *fault.Error {
 
 // PrincipalByID finds a principal by its object id.
 func PrincipalByID(tx *store.Tx, id azure.ObjectID) (Principal, error) {
-	return principalWhere(tx, `p.object_id = $1`, azure.Fold(string(id)))
+	return store.Memo(tx, id, func() (Principal, error) {
+		return principalWhere(tx, `p.object_id = $1`, azure.Fold(string(id)))
+	}, store.Directory)
 }
 
 // PrincipalByAppID finds the service principal of an application or managed
@@ -174,10 +176,15 @@ func Members(tx *store.Tx, group azure.ObjectID) ([]Principal, error) {
 // Groups lists every group that a principal is in, directly or through other
 // groups, in the order of their ids. Groups that contain each other are fine.
 func Groups(tx *store.Tx, id azure.ObjectID) ([]azure.ObjectID, error) {
-	return store.Collect(tx, func(scan func(...any) error) (g azure.ObjectID, err error) { return g, scan(&g) },
-		`WITH RECURSIVE above (id) AS (
-			SELECT group_id FROM group_members WHERE member_id = $1
-			UNION
-			SELECT m.group_id FROM group_members m JOIN above ON m.member_id = above.id
-		) SELECT id FROM above ORDER BY id`, string(id))
+	return store.Memo(tx, groupsOf(id), func() ([]azure.ObjectID, error) {
+		return store.Collect(tx, func(scan func(...any) error) (g azure.ObjectID, err error) { return g, scan(&g) },
+			`WITH RECURSIVE above (id) AS (
+				SELECT group_id FROM group_members WHERE member_id = $1
+				UNION
+				SELECT m.group_id FROM group_members m JOIN above ON m.member_id = above.id
+			) SELECT id FROM above ORDER BY id`, string(id))
+	}, store.Directory)
 }
+
+// groupsOf is the key of what [Groups] remembers.
+type groupsOf azure.ObjectID

@@ -107,13 +107,21 @@ func scan(row func(...any) error) (*Resource, error) {
 	return &r, nil
 }
 
+// got is the key of what [Get] remembers: the key of a resource.
+type got string
+
 // Get reads one resource; a missing one is a NotFound fault.
 func Get(tx *store.Tx, id azure.ResourceID) (*Resource, error) {
-	r, err := scan(tx.QueryRow(`SELECT `+columns+` FROM resources WHERE key = $1`, id.Key()).Scan)
+	r, err := store.Memo(tx, got(id.Key()), func() (*Resource, error) {
+		return scan(tx.QueryRow(`SELECT `+columns+` FROM resources WHERE key = $1`, id.Key()).Scan)
+	}, store.Resources)
 	if errors.Is(err, store.ErrNoRows) {
 		return nil, NotFound(id)
 	}
-	return r, err
+	if err != nil {
+		return nil, err
+	}
+	return r.Clone(), nil // the caller may change its own
 }
 
 // NotFound is the fault of a resource that is not there (control-plane.md B2).
