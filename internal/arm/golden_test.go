@@ -2,7 +2,6 @@ package arm_test
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -10,7 +9,6 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -18,16 +16,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"midas/internal/arm"
 	"midas/internal/fault"
 	"midas/internal/vault"
 	"midas/internal/wire"
+	"midas/internal/wire/wiretest"
 )
-
-var update = flag.Bool("update", false, "rewrite the responses in testdata/wire")
 
 // broken is a provider of a type whose items fail in every way there is.
 func broken() arm.Provider {
@@ -60,40 +56,11 @@ func goldenWorld(t *testing.T) *world {
 // request in the words of world.request, with the caller as a header "As", and
 // the file after it is the response, without the headers that every answer has.
 func TestWire(t *testing.T) {
-	files, err := filepath.Glob("testdata/wire/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no archives", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			archive, err := txtar.ParseFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			w := goldenWorld(t)
-			fresh, contract := &txtar.Archive{Comment: archive.Comment}, contractor(w)
-			for i, f := range archive.Files {
-				name, isRequest := strings.CutSuffix(f.Name, ".request")
-				if !isRequest {
-					continue
-				}
-				got := contract(w.replay(t, string(f.Data)))
-				fresh.Files = append(fresh.Files, f, txtar.File{Name: name + ".response", Data: []byte(got)})
-				want := ""
-				if i+1 < len(archive.Files) && archive.Files[i+1].Name == name+".response" {
-					want = string(archive.Files[i+1].Data)
-				}
-				if !*update && want != got {
-					t.Errorf("%s\n%s", name, cmp.Diff(want, got))
-				}
-			}
-			if *update {
-				if err := os.WriteFile(file, txtar.Format(fresh), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-		})
-	}
+	wiretest.Replay(t, func(t *testing.T) func(name, request string) string {
+		w := goldenWorld(t)
+		contract := contractor(w)
+		return func(_, request string) string { return contract(w.replay(t, request)) }
+	})
 }
 
 // replay sends a request and writes the response as text.

@@ -3,26 +3,19 @@ package imds
 import (
 	"bufio"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/rogpeppe/go-internal/txtar"
-
 	"midas/internal/directory"
 	"midas/internal/resource"
 	"midas/internal/store"
+	"midas/internal/wire/wiretest"
 )
-
-var update = flag.Bool("update", false, "rewrite the responses in testdata/wire")
 
 // full is a machine with something in every field that we fill.
 func full(vm *resource.Resource) {
@@ -88,40 +81,12 @@ func TestWire(t *testing.T) {
 	reversed := slices.Clone(names)
 	slices.Reverse(reversed)
 	contract := strings.NewReplacer(reversed...)
-	files, err := filepath.Glob("testdata/wire/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no archives", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			archive, err := txtar.ParseFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			fresh := &txtar.Archive{Comment: archive.Comment}
-			for i, f := range archive.Files {
-				name, isRequest := strings.CutSuffix(f.Name, ".request")
-				if !isRequest {
-					continue
-				}
-				machine, _, _ := strings.Cut(name, "/")
-				got := contract.Replace(replay(t, w.Machine(vmID(machine)), expand.Replace(string(f.Data))))
-				fresh.Files = append(fresh.Files, f, txtar.File{Name: name + ".response", Data: []byte(got)})
-				want := ""
-				if i+1 < len(archive.Files) && archive.Files[i+1].Name == name+".response" {
-					want = string(archive.Files[i+1].Data)
-				}
-				if !*update && want != got {
-					t.Errorf("%s\n%s", name, cmp.Diff(want, got))
-				}
-			}
-			if *update {
-				if err := os.WriteFile(file, txtar.Format(fresh), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-		})
-	}
+	wiretest.Replay(t, func(t *testing.T) func(name, request string) string {
+		return func(name, request string) string {
+			machine, _, _ := strings.Cut(name, "/")
+			return contract.Replace(replay(t, w.Machine(vmID(machine)), expand.Replace(request)))
+		}
+	})
 }
 
 // replay sends a request and writes the response as text.

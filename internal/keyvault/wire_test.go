@@ -3,76 +3,33 @@ package keyvault
 import (
 	"bufio"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"midas/internal/fault"
+	"midas/internal/wire/wiretest"
 )
-
-var update = flag.Bool("update", false, "rewrite the responses in testdata/wire")
 
 // TestWire replays testdata/wire: in each archive a file CASE.request is an
 // HTTP request, and the file after it the whole response. Each archive starts
 // with empty vaults. A token is written "Bearer $NAME"; versions, ids of
 // callers and request ids are named in the responses, since they are random.
 func TestWire(t *testing.T) {
-	files, err := filepath.Glob("testdata/wire/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no archives", err)
-	}
-	for _, file := range files {
-		if filepath.Base(file) == tableFile {
-			continue
-		}
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			w := newWorld(t)
-			n := newNames(w)
-			archive, err := txtar.ParseFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			fresh := &txtar.Archive{Comment: archive.Comment}
-			for _, f := range archive.Files {
-				name, isRequest := strings.CutSuffix(f.Name, ".request")
-				if !isRequest {
-					continue
-				}
-				fresh.Files = append(fresh.Files, f, txtar.File{Name: name + ".response", Data: []byte(n.contract(w.replay(n.expand(string(f.Data)))))})
-			}
-			golden(t, file, fresh)
-		})
-	}
-}
-
-// golden compares an archive with its file, or rewrites the file.
-func golden(t *testing.T, file string, got *txtar.Archive) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, txtar.Format(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(txtar.Format(got))); diff != "" {
-		t.Errorf("%s (-want +got)\n%s", file, diff)
-	}
+	wiretest.Replay(t, func(t *testing.T) func(name, request string) string {
+		w := newWorld(t)
+		n := newNames(w)
+		return func(_, request string) string { return n.contract(w.replay(n.expand(request))) }
+	}, tableFile)
 }
 
 // names gives what is random a name, and back.
@@ -163,7 +120,7 @@ func TestErrorTable(t *testing.T) {
 		add("kind "+string(kind), fault.Wrap(errors.New("internal text"), kind, "A message."))
 	}
 	add("a bug", errors.New("internal text"))
-	golden(t, filepath.Join("testdata/wire", tableFile), archive)
+	wiretest.Golden(t, filepath.Join("testdata/wire", tableFile), archive)
 	for _, kind := range []fault.Kind{fault.NotFound, fault.Gone, fault.Conflict, fault.Stale, fault.Invalid, fault.Unauthorized, fault.Forbidden, fault.Throttled, fault.Unsupported, fault.Unavailable} {
 		if _, ok := byKind[kind]; !ok {
 			t.Errorf("the kind %q has no row", kind)
