@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"midas/internal/fault"
+	"midas/internal/resource"
 )
 
 // content is the body of a PUT or PATCH: the envelope that all resources share.
@@ -81,6 +82,20 @@ func (c *content) set(name string, value json.RawMessage) error {
 		return nil
 	}
 	return fault.New(fault.Invalid, "The request content was invalid and could not be deserialized: 'Could not find member '%.64s' on object of type 'ResourceDefinition'. Path '%.64s'.'.", name, name).Named(CodeInvalidContent).At(name)
+}
+
+// onto returns what a patch makes of the envelope of old: the tags are replaced
+// as a whole, of the other members those that are given.
+func (c *content) onto(old *resource.Resource) *resource.Resource {
+	r := old.Clone()
+	if c.hasTags {
+		r.Tags = c.tags
+	}
+	if r.Extra == nil {
+		r.Extra = map[string]json.RawMessage{}
+	}
+	maps.Copy(r.Extra, c.extra)
+	return r
 }
 
 func decode(value json.RawMessage, into any, at string) error {

@@ -2,7 +2,6 @@ package arm
 
 import (
 	"encoding/json"
-	"maps"
 	"net/http"
 
 	"midas/internal/azure"
@@ -47,11 +46,7 @@ func (d *Door) putGroup(c *Call, r *http.Request) (*Answer, error) {
 	if err := c.authorize(groupOperation+"write", c.ID); err != nil {
 		return nil, err
 	}
-	body, err := parseContent(c.Body)
-	if err != nil {
-		return nil, err
-	}
-	old, err := existing(c, r)
+	body, old, err := incoming(c, r)
 	if err != nil {
 		return nil, err
 	}
@@ -87,28 +82,14 @@ func (d *Door) patchGroup(c *Call, r *http.Request) (*Answer, error) {
 	if err := c.authorize(groupOperation+"write", c.ID); err != nil {
 		return nil, err
 	}
-	body, err := parseContent(c.Body)
+	body, old, err := incoming(c, r)
 	if err != nil {
 		return nil, err
-	}
-	old, err := existing(c, r)
-	if err != nil {
-		return nil, err
-	}
-	if old == nil {
-		return nil, resource.NotFound(c.ID)
 	}
 	if given, ok := d.Cloud.Location(body.location); body.location != "" && (!ok || given.Name != old.Location) {
 		return nil, groupMoves(body.location, old)
 	}
-	g := old.Clone()
-	if body.hasTags {
-		g.Tags = body.tags
-	}
-	if g.Extra == nil {
-		g.Extra = map[string]json.RawMessage{}
-	}
-	maps.Copy(g.Extra, body.extra)
+	g := body.onto(old)
 	g.UpdatedBy = c.Caller.ID
 	return &Answer{Status: http.StatusOK, Body: showGroup(g)}, resource.Put(c.Tx, g)
 }

@@ -2,7 +2,6 @@ package arm
 
 import (
 	"encoding/json"
-	"maps"
 	"net/http"
 	"strings"
 
@@ -25,6 +24,20 @@ func existing(c *Call, r *http.Request) (*resource.Resource, error) {
 	return old, precondition(r, old)
 }
 
+// incoming reads the body of a PUT or PATCH and what it is for. A patch of what
+// is not there is NotFound.
+func incoming(c *Call, r *http.Request) (*content, *resource.Resource, error) {
+	body, err := parseContent(c.Body)
+	if err != nil {
+		return nil, nil, err
+	}
+	old, err := existing(c, r)
+	if err == nil && old == nil && r.Method == http.MethodPatch {
+		err = resource.NotFound(c.ID)
+	}
+	return body, old, err
+}
+
 // precondition is the table of control-plane.md B4. A change or deletion of
 // what is not there is answered with that, whatever its conditions.
 func precondition(r *http.Request, old *resource.Resource) error {
@@ -43,11 +56,7 @@ func precondition(r *http.Request, old *resource.Resource) error {
 
 // put creates a resource, or replaces what may be replaced of it.
 func (d *Door) put(c *Call, r *http.Request, p *Provider, t *Type) (*Answer, error) {
-	body, err := parseContent(c.Body)
-	if err != nil {
-		return nil, err
-	}
-	old, err := existing(c, r)
+	body, old, err := incoming(c, r)
 	if err != nil {
 		return nil, err
 	}
@@ -83,26 +92,12 @@ func orObject(raw json.RawMessage) json.RawMessage {
 // patch merges into what is there: properties by RFC 7396, tags as a whole,
 // the identity block by its own rules.
 func (d *Door) patch(c *Call, r *http.Request, p *Provider, t *Type) (*Answer, error) {
-	body, err := parseContent(c.Body)
+	body, old, err := incoming(c, r)
 	if err != nil {
 		return nil, err
 	}
-	old, err := existing(c, r)
-	if err != nil {
-		return nil, err
-	}
-	if old == nil {
-		return nil, resource.NotFound(c.ID)
-	}
-	res := old.Clone()
+	res := body.onto(old)
 	c.ID = old.ID
-	if body.hasTags {
-		res.Tags = body.tags
-	}
-	if res.Extra == nil {
-		res.Extra = map[string]json.RawMessage{}
-	}
-	maps.Copy(res.Extra, body.extra)
 	if body.properties != nil {
 		if res.Properties, err = mergePatch(old.Properties, body.properties); err != nil {
 			return nil, err
