@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"midas/internal/activity"
 	"midas/internal/store"
 	"midas/internal/vault"
 )
@@ -11,6 +12,9 @@ import (
 // sweepEvery is how often what is past its time is removed for good. Nobody
 // sees it any more before that.
 const sweepEvery = time.Minute
+
+// taskSweep is the task that one replica at a time does.
+const taskSweep = 1
 
 // sweep removes what is past its time: at the start, then again and again, and
 // when it is asked to.
@@ -56,6 +60,12 @@ func (s *Server) sweepNow(ctx context.Context) error {
 func (s *Server) purge(ctx context.Context) error {
 	var secrets, vaults int64
 	err := s.db.Update(ctx, func(tx *store.Tx) (err error) {
+		if alone, err := tx.Alone(taskSweep); err != nil || !alone {
+			return err
+		}
+		if err := activity.Trim(tx); err != nil {
+			return err
+		}
 		if secrets, err = vault.PurgeExpired(tx); err != nil {
 			return err
 		}

@@ -331,6 +331,16 @@ func (db *DB) once(ctx context.Context, pool *sessions, opts *sql.TxOptions, f f
 	return nil
 }
 
+// Alone reports whether this transaction is the only one, on any replica, that
+// does a task now. A replica that is not leaves the task to the other one.
+func (tx *Tx) Alone(task int64) (alone bool, err error) {
+	if tx.db.engine == engineSQLite {
+		return true, nil // there is one writer
+	}
+	err = tx.QueryRow(`SELECT pg_try_advisory_xact_lock(7443002, $1::int)`, task).Scan(&alone)
+	return alone, err
+}
+
 // Topic is a part of the data that caches follow.
 type Topic int
 

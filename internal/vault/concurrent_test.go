@@ -78,74 +78,85 @@ func setTogether(t *testing.T, w *world, servers ...*store.DB) {
 // come, change, go and come back between them.
 func TestListsDuringWrites(t *testing.T) {
 	storetest.OnEveryEngine(t, func(t *testing.T, fresh func(testing.TB) *store.DB) {
-		w := inStore(t, fresh(t), Properties{})
-		const steady = 40
-		w.must(func(tx *store.Tx) error {
-			for i := range steady {
-				if _, err := SetSecret(tx, w.root, w.kv, fmt.Sprintf("Steady-%02d", i), "v", Change{}); err != nil {
-					return err
-				}
+		db := fresh(t)
+		listWhileWriting(t, inStore(t, db, Properties{}), db)
+	})
+}
+
+// TestListsDuringWritesOfAnotherServer lists through one server while they
+// write through another.
+func TestListsDuringWritesOfAnotherServer(t *testing.T) {
+	one, two := storetest.Replicas(t, storetest.StartPostgres(t))
+	listWhileWriting(t, inStore(t, one, Properties{}), two)
+}
+
+func listWhileWriting(t *testing.T, w *world, lists *store.DB) {
+	const steady = 40
+	w.must(func(tx *store.Tx) error {
+		for i := range steady {
+			if _, err := SetSecret(tx, w.root, w.kv, fmt.Sprintf("Steady-%02d", i), "v", Change{}); err != nil {
+				return err
 			}
-			return nil
-		})
-		stop := make(chan struct{})
-		var writers sync.WaitGroup
-		for n := range 3 {
-			writers.Go(func() {
-				for i := 0; ; i++ {
-					select {
-					case <-stop:
-						return
-					default:
-					}
-					name := fmt.Sprintf("Steady-%02d-%d", i%steady, n)
-					err := w.db.Update(t.Context(), func(tx *store.Tx) (err error) {
-						switch i / steady % 3 {
-						case 0:
-							_, err = SetSecret(tx, w.root, w.kv, name, "v", Change{})
-						case 1:
-							_, err = DeleteSecret(tx, w.kv, name)
-						default:
-							err = PurgeSecret(tx, w.kv, name)
-						}
-						return err
-					})
-					if err != nil {
-						t.Errorf("write %d: %v", i, err)
-						return
-					}
-				}
-			})
 		}
-		for range 30 {
-			seen := map[string]int{}
-			for p := (Page{Max: 7}); ; {
-				var next string
-				err := w.db.View(t.Context(), func(tx *store.Tx) error {
-					page, n, err := ListSecrets(tx, w.kv, p)
-					if err != nil {
-						return err
+		return nil
+	})
+	stop := make(chan struct{})
+	var writers sync.WaitGroup
+	for n := range 3 {
+		writers.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				name := fmt.Sprintf("Steady-%02d-%d", i%steady, n)
+				err := w.db.Update(t.Context(), func(tx *store.Tx) (err error) {
+					switch i / steady % 3 {
+					case 0:
+						_, err = SetSecret(tx, w.root, w.kv, name, "v", Change{})
+					case 1:
+						_, err = DeleteSecret(tx, w.kv, name)
+					default:
+						err = PurgeSecret(tx, w.kv, name)
 					}
-					next = n
-					for _, s := range page {
-						seen[s.Name]++
-					}
-					return nil
+					return err
 				})
 				if err != nil {
-					t.Error(err)
-				}
-				if p.Token = next; next == "" {
-					break
+					t.Errorf("write %d: %v", i, err)
+					return
 				}
 			}
-			for i := range steady {
-				if name := fmt.Sprintf("Steady-%02d", i); seen[name] != 1 {
-					t.Errorf("%s is in the list %d times", name, seen[name])
+		})
+	}
+	for range 30 {
+		seen := map[string]int{}
+		for p := (Page{Max: 7}); ; {
+			var next string
+			err := lists.View(t.Context(), func(tx *store.Tx) error {
+				page, n, err := ListSecrets(tx, w.kv, p)
+				if err != nil {
+					return err
 				}
+				next = n
+				for _, s := range page {
+					seen[s.Name]++
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			if p.Token = next; next == "" {
+				break
 			}
 		}
-		close(stop)
-		writers.Wait()
-	})
+		for i := range steady {
+			if name := fmt.Sprintf("Steady-%02d", i); seen[name] != 1 {
+				t.Errorf("%s is in the list %d times", name, seen[name])
+			}
+		}
+	}
+	close(stop)
+	writers.Wait()
 }

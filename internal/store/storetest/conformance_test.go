@@ -396,3 +396,26 @@ func TestReplicasFollowEachOther(t *testing.T) {
 		t.Errorf("the other replica reads %q", v)
 	}
 }
+
+// TestOneReplicaDoesATask holds that two servers do not do one task at a time.
+func TestOneReplicaDoesATask(t *testing.T) {
+	one, two := storetest.Replicas(t, storetest.StartPostgres(t))
+	alone := func(db *store.DB, task int64, want bool, then func()) {
+		t.Helper()
+		update(t, db, func(tx *store.Tx) error {
+			got, err := tx.Alone(task)
+			if got != want {
+				t.Errorf("alone with task %d: %v", task, got)
+			}
+			if then != nil {
+				then()
+			}
+			return err
+		})
+	}
+	alone(one, 1, true, func() {
+		alone(two, 1, false, nil)
+		alone(two, 2, true, nil)
+	})
+	alone(two, 1, true, nil)
+}
