@@ -12,7 +12,6 @@ import (
 
 	"midas/internal/store"
 	"midas/internal/vault"
-	"midas/internal/wire"
 )
 
 // TestBackupAndRestore takes a secret with its versions from one vault into
@@ -48,8 +47,8 @@ func TestBackupAndRestore(t *testing.T) {
 	if strings.Contains(w.log.String(), blob) {
 		t.Error("the blob is in the log")
 	}
-	w.want(413, "RequestEntityTooLarge", "admin", "POST", to+"/secrets/restore"+api, `{"value":"`+strings.Repeat("A", wire.MaxBody)+`"}`)
-	w.want(400, "BadParameter", "admin", "POST", to+"/secrets/restore"+api, `{"value":"`+strings.Repeat("A", wire.MaxBody-12)+`"}`)
+	w.want(413, "RequestEntityTooLarge", "admin", "POST", to+"/secrets/restore"+api, `{"value":"`+strings.Repeat("A", maxRestore)+`"}`)
+	w.want(400, "BadParameter", "admin", "POST", to+"/secrets/restore"+api, `{"value":"`+strings.Repeat("A", maxRestore-12)+`"}`)
 }
 
 // TestMoreOfABundle holds that a secret which no certificate made has none of

@@ -17,6 +17,9 @@ import (
 // maxBody has room for the largest value with every byte of it escaped.
 const maxBody = 8 * vault.MaxValue
 
+// maxRestore has room for the largest backup in base64.
+const maxRestore = vault.MaxBackup/3*4 + 1<<10
+
 // change is what the body of a set or an update says.
 type change struct {
 	value *string // nil where there is none

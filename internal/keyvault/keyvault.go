@@ -38,7 +38,7 @@ type Door struct {
 // Routes returns the handler of every vault of the cloud.
 func (d Door) Routes() http.Handler {
 	h := &handler{Door: d, service: d.Cloud.ServiceNamed(cloud.KeyVault), vaults: vaults{db: d.DB}}
-	return wire.Door{Name: "keyvault", Now: d.Now, Log: d.Log, Record: d.Record, Fail: h.fail}.Handle(h.serve)
+	return wire.Door{Name: "keyvault", Now: d.Now, Log: d.Log, Body: maxRestore, Record: d.Record, Fail: h.fail}.Handle(h.serve)
 }
 
 type handler struct {

@@ -43,7 +43,7 @@ var routes = []route{
 		http.MethodGet: {operation: vault.SecretList, run: listSecrets},
 	}},
 	{[]string{"secrets", "restore"}, map[string]*endpoint{
-		http.MethodPost: {operation: vault.SecretRestore, update: true, body: wire.MaxBody, run: restoreSecret},
+		http.MethodPost: {operation: vault.SecretRestore, update: true, body: maxRestore, run: restoreSecret},
 	}},
 	{[]string{"secrets", anyName}, map[string]*endpoint{
 		http.MethodPut:    {operation: vault.SecretSet, update: true, body: maxBody, run: setSecret},

@@ -14,8 +14,8 @@ import (
 
 // Limits of a backup.
 const (
-	MaxBackupVersions = 501           // the current one and 500 past ones (control-plane.md E5)
-	MaxBackup         = 3<<20 - 1<<10 // bytes of a blob: in base64 it fits into the largest request
+	MaxBackupVersions = 501      // the current one and 500 past ones (control-plane.md E5)
+	MaxBackup         = 24 << 20 // bytes of a blob: so many versions, each as large as can be
 )
 
 // backupHeader begins every blob and says how the rest is written.

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -187,17 +188,20 @@ func TestBackupLimits(t *testing.T) {
 	if codeOf(err) != CodeBadParameter {
 		t.Errorf("one more gives %v", err)
 	}
+	tags := map[string]string{}
+	for i := range 15 {
+		tags[fmt.Sprintf("%0256d", i)] = strings.Repeat("t", 512)
+	}
 	w.must(func(tx *store.Tx) error {
-		for range MaxBackup/MaxValue + 1 {
-			if _, err := SetSecret(tx, w.root, w.kv, "large", strings.Repeat("v", MaxValue), Change{}); err != nil {
+		for range MaxBackupVersions {
+			if _, err := SetSecret(tx, w.root, w.kv, "large", strings.Repeat("v", MaxValue), Change{Tags: tags}); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	err = w.db.View(t.Context(), func(tx *store.Tx) error { _, err := BackupSecret(tx, w.root, w.kv, "large"); return err })
-	if codeOf(err) != CodeBadParameter {
-		t.Errorf("too large a secret gives %v", err)
+	if _, err := w.restore(v, w.backup("large")); err != nil {
+		t.Errorf("the most versions of the largest secret: %v", err)
 	}
 	if _, err := openBackup(w.root, w.kv, append(blob, make([]byte, MaxBackup)...)); codeOf(err) != CodeBadParameter {
 		t.Errorf("too large a blob gives %v", err)

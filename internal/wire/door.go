@@ -17,7 +17,7 @@ import (
 	"midas/internal/fault"
 )
 
-// Limits of a request. A door that takes larger bodies says so with [Body].
+// Limits of a request. A door that takes larger bodies says so in its Body.
 const (
 	MaxHeader = 64 << 10 // bytes, names and values together
 	MaxBody   = 4 << 20  // bytes: Resource Manager's own limit
@@ -59,6 +59,7 @@ type Door struct {
 	Name   string
 	Now    func() time.Time
 	Log    *slog.Logger
+	Body   int64                                                  // most that any body of this door has, in bytes; 0 is [MaxBody]
 	Record func(Event)                                            // takes the finished event; nil where nothing is kept
 	Fail   func(http.ResponseWriter, *http.Request, error) string // writes err in the door's envelope and returns its code
 }
@@ -101,7 +102,7 @@ func (d Door) run(h Handler, w http.ResponseWriter, r *http.Request) (err error)
 	if size > MaxHeader {
 		return fault.New(fault.Invalid, "The size of the request headers is too long.").Named(CodeHeadersTooLarge)
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
+	r.Body = http.MaxBytesReader(w, r.Body, max(d.Body, MaxBody))
 	return h(w, r)
 }
 
