@@ -2,17 +2,21 @@ package midas_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"midas"
+	"midas/internal/activity"
 	"midas/internal/control"
 	"midas/internal/fault"
 	"midas/internal/seal"
+	"midas/internal/store"
 )
 
 func config(dir string) midas.Config {
@@ -188,6 +192,53 @@ func TestServicePrincipalIsAllOrNothing(t *testing.T) {
 		if p, err := client.CreateServicePrincipal(t.Context(), q); err == nil {
 			t.Errorf("%+v made %+v", q, p)
 		}
+	}
+}
+
+// TestActivityKeepsWhatWasDone holds that every call of a vault is kept with
+// caller, operation, object and result, and no value.
+func TestActivityKeepsWhatWasDone(t *testing.T) {
+	c := config(dataDir(t))
+	c.Sample = true
+	s, stop := start(t, c)
+	o := operate(t, s)
+	secret := s.Status().Sample.VaultURI + "secrets/portal-phrase"
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, secret+"?api-version=7.4", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+o.token("https://vault.azure.net"))
+	resp, err := s.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	stop()
+	db, err := store.Open(t.Context(), store.Config{Path: filepath.Join(c.DataDir, "midas.db"), Now: time.Now, Log: c.Log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	want := map[string]int{ // what the sample did, and what was done above
+		"Microsoft.KeyVault/vaults/secrets/setSecret/action": http.StatusOK,
+		"Microsoft.KeyVault/vaults/secrets/getSecret/action": http.StatusForbidden,
+		"Microsoft.Compute/virtualMachines/write":            http.StatusCreated,
+		"Microsoft.Authorization/roleAssignments/write":      http.StatusCreated,
+	}
+	err = db.View(t.Context(), func(tx *store.Tx) error {
+		entries, err := activity.Recent(tx, 100)
+		for _, e := range entries {
+			if strings.Contains(fmt.Sprintf("%+v", e), "TheCakeIsALie") {
+				t.Errorf("a value is in %+v", e)
+			}
+			if want[e.Operation] == e.Status && e.Caller != "" && e.Target != "" && e.RequestID != "" {
+				delete(want, e.Operation)
+			}
+		}
+		return err
+	})
+	if err != nil || len(want) > 0 {
+		t.Errorf("these are not kept: %v, %v", want, err)
 	}
 }
 

@@ -88,17 +88,20 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
 		return missing
 	}
 	e.Target = v.Resource.String()
-	// 3. Where the caller is.
+	// 3. What is asked: who is kept out by the next step is recorded with it.
+	unroutable := c.route(w)
+	if unroutable == nil {
+		e.Operation = c.endpoint.operation.Action()
+		if c.name != "" {
+			e.Target += "/secrets/" + c.name
+		}
+	}
+	// 4. Where the caller is.
 	if err := v.Admit(clientAddr(e.Client)); err != nil {
 		return c.denied(err)
 	}
-	// 4. What is asked.
-	if err := c.route(w); err != nil {
-		return err
-	}
-	e.Operation = c.endpoint.operation.Action()
-	if c.name != "" {
-		e.Target += "/secrets/" + c.name
+	if unroutable != nil {
+		return unroutable
 	}
 	if c.endpoint.body > 0 {
 		c.body, c.bodyErr = readBody(r, c.endpoint.body)
