@@ -106,6 +106,9 @@ func TestOrder(t *testing.T) {
 		if got := send(c.caller, c.client, http.MethodGet, c.url, ""); got != c.code {
 			t.Errorf("%q from %s at %.30s: %s, want %s", c.caller, c.client, c.url, got, c.code)
 		}
+		if known := c.code != "Unauthorized"; known != (w.last.Operation != "") || known != strings.HasSuffix(w.last.Target, "/secrets/s") {
+			t.Errorf("%q from %s at %.30s is recorded as %+v", c.caller, c.client, c.url, w.last)
+		}
 	}
 	for _, client := range []string{"10.0.0.4:1", "192.0.2.1:1"} {
 		// What a caller says about itself is not believed.
