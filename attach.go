@@ -2,6 +2,7 @@ package midas
 
 import (
 	"context"
+	"net/http"
 	"path/filepath"
 	"strings"
 
@@ -14,28 +15,55 @@ import (
 	"midas/internal/wire"
 )
 
-// attach opens the endpoint of one machine on a socket of its own until ctx
-// ends. Whoever connects to it is that machine: the listener is the identity.
-func (s *Server) attach(ctx context.Context, machine string) (control.Attachment, error) {
-	if machine == "" {
+// addrIMDS is where a virtual machine has its metadata service.
+const addrIMDS = "169.254.169.254:80"
+
+// lease is what one attachment has open. All of it ends with the context.
+type lease struct {
+	*Server
+	ctx context.Context
+	vm  azure.ResourceID
+	control.Attachment
+}
+
+// attach opens the endpoints of one machine until ctx ends.
+func (s *Server) attach(ctx context.Context, q control.AttachRequest) (control.Attachment, error) {
+	if q.Via != "" && q.Via != control.ViaNamespace {
+		return control.Attachment{}, fault.New(fault.Invalid, "there is no way %q to a machine", q.Via).At("via")
+	}
+	if q.VM == "" {
 		return control.Attachment{}, nil
 	}
-	vm, err := s.machine(ctx, machine)
+	vm, err := s.machine(ctx, q.VM)
 	if err != nil {
 		return control.Attachment{}, err
 	}
-	path := filepath.Join(s.sockets, azure.NewGUID()+".sock")
-	l, err := control.Listen(path)
-	if err != nil {
-		return control.Attachment{}, err
+	l := &lease{Server: s, ctx: ctx, vm: vm, Attachment: control.Attachment{VM: vm.String()}}
+	switch q.Source {
+	case "", "imds":
+		err = l.open(addrIMDS, s.imds.Machine(vm))
+	default:
+		err = fault.New(fault.Invalid, "there is no source %q of identities", q.Source).At("source")
 	}
-	endpoint := serve(wire.Server(s.imds.Machine(vm), s.log), l)
-	s.machines.Go(func() {
-		if err := endpoint(ctx); err != nil {
-			s.log.Error("a machine's endpoint ended", "machine", vm.String(), "err", err)
+	return l.Attachment, err
+}
+
+// open serves an address on the machine by a unix socket of its own. Whoever
+// connects to it is that machine: the listener is the identity.
+func (l *lease) open(addr string, h http.Handler) error {
+	path := filepath.Join(l.sockets, azure.NewGUID()+".sock")
+	listener, err := control.Listen(path)
+	if err != nil {
+		return err
+	}
+	endpoint := serve(wire.Server(h, l.log), listener)
+	l.machines.Go(func() {
+		if err := endpoint(l.ctx); err != nil {
+			l.log.Error("a machine's endpoint ended", "machine", l.vm.String(), "address", addr, "err", err)
 		}
 	})
-	return control.Attachment{VM: vm.String(), IMDSSocket: path}, nil
+	l.Endpoints = append(l.Endpoints, control.LocalEndpoint{Addr: addr, Socket: path})
+	return nil
 }
 
 // machine finds a virtual machine by id, or by a name that only one has.

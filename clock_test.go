@@ -18,14 +18,14 @@ func TestClockMovesEveryPlane(t *testing.T) {
 	c.Sample = true
 	s, _ := start(t, c)
 	o := operate(t, s)
-	machine, err := o.control.Attach(t.Context(), "ubuntu")
+	machine, err := o.control.Attach(t.Context(), control.AttachRequest{VM: "ubuntu"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer machine.Close()
 	manager := s.Status().Endpoints.ResourceManager + "/"
 	const vault = "https://vault.azure.net"
-	get := func(audience string) string { return o.machineToken(machine.IMDSSocket, audience) }
+	get := func(audience string) string { return o.machineToken(machine.Socket("169.254.169.254:80"), audience) }
 	list := manager + "subscriptions?api-version=2022-12-01"
 	secret := s.Status().Sample.VaultURI + "secrets/portal-phrase?api-version=7.4"
 

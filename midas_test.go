@@ -135,13 +135,13 @@ func TestAttachFindsTheMachine(t *testing.T) {
 	c.Sample = true
 	s, _ := start(t, c)
 	client := control.Dial(s.Status().ControlSocket)
-	lease, err := client.Attach(t.Context(), "UBUNTU")
-	if err != nil || !strings.HasSuffix(lease.VM, "/virtualMachines/ubuntu") || lease.IMDSSocket == "" {
+	lease, err := client.Attach(t.Context(), control.AttachRequest{VM: "UBUNTU"})
+	if err != nil || !strings.HasSuffix(lease.VM, "/virtualMachines/ubuntu") || lease.Socket("169.254.169.254:80") == "" {
 		t.Fatalf("attached %+v, %v", lease, err)
 	}
 	defer lease.Close()
 	for name, kind := range map[string]fault.Kind{"nobody": fault.NotFound, lease.VM + "x": fault.NotFound, "/x": fault.Invalid, "/subscriptions/" + s.Status().SubscriptionID + "/resourceGroups/midas-sample": fault.Invalid} {
-		if _, err := client.Attach(t.Context(), name); !fault.Is(err, kind) {
+		if _, err := client.Attach(t.Context(), control.AttachRequest{VM: name}); !fault.Is(err, kind) {
 			t.Errorf("attaching %q gives %v", name, err)
 		}
 	}

@@ -70,12 +70,12 @@ func startCloud(t testing.TB, cores unix.CPUSet, binary string) *cloud {
 	front := place{address: c.status.Endpoint, roots: rootsFrom(t, c.status.CAFile)}
 	c.manager = front.at(strings.TrimPrefix(c.status.Endpoints.ResourceManager, "https://"))
 	c.vaults = front.at(c.status.Sample.Vault + "." + c.status.Endpoints.VaultSuffix)
-	attached, err := control.Dial(c.status.ControlSocket).Attach(t.Context(), c.status.Sample.VM)
+	attached, err := control.Dial(c.status.ControlSocket).Attach(t.Context(), control.AttachRequest{VM: c.status.Sample.VM})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { attached.Close() })
-	c.machine = place{socket: attached.IMDSSocket}
+	c.machine = place{socket: attached.Socket("169.254.169.254:80")}
 	c.managerToken = c.operatorToken(t, c.status.Endpoints.ResourceManager+"/")
 	c.writerToken = c.operatorToken(t, c.vaultResource())
 	c.readerToken = tokenIn(c.once(t, c.machine, 200, c.tokenRequest("")))

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -16,8 +18,10 @@ import (
 	"midas/internal/sandbox"
 )
 
+type runFlags struct{ data, vm string }
+
 func newRun(stderr io.Writer) *cobra.Command {
-	var data, vm string
+	var f runFlags
 	c := &cobra.Command{
 		Use:   "run [--vm NAME] -- COMMAND [ARGUMENT...]",
 		Short: "Run a command as if on a machine of the cloud",
@@ -32,7 +36,7 @@ trusted, and nothing else can be reached. With --vm the metadata service at
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			code, err := runCommand(c.Context(), data, vm, args)
+			code, err := runCommand(c.Context(), f, args)
 			if code != 0 {
 				return exitCode{err, code}
 			}
@@ -40,13 +44,13 @@ trusted, and nothing else can be reached. With --vm the metadata service at
 		},
 	}
 	c.Flags().SetInterspersed(false) // what follows the command's name is the command's
-	dataFlag(c, &data)
-	c.Flags().StringVar(&vm, "vm", "", "`name` or resource id of the virtual machine to be")
+	dataFlag(c, &f.data)
+	c.Flags().StringVar(&f.vm, "vm", "", "`name` or resource id of the virtual machine to be")
 	return c
 }
 
-func runCommand(ctx context.Context, data, vm string, command []string) (int, error) {
-	client, err := dial(data)
+func runCommand(ctx context.Context, f runFlags, command []string) (int, error) {
+	client, err := dial(f.data)
 	if err != nil {
 		return 0, err
 	}
@@ -58,7 +62,7 @@ func runCommand(ctx context.Context, data, vm string, command []string) (int, er
 		return 0, err
 	}
 	// The lease outlives an interrupt: the command decides when it is done.
-	lease, err := client.Attach(context.WithoutCancel(ctx), vm)
+	lease, err := client.Attach(context.WithoutCancel(ctx), control.AttachRequest{VM: f.vm})
 	if err != nil {
 		return 0, err
 	}
@@ -90,10 +94,14 @@ func world(s control.Status, a control.Attachment) (sandbox.Config, error) {
 	to := func(network, address string) func(context.Context) (net.Conn, error) {
 		return func(ctx context.Context) (net.Conn, error) { return new(net.Dialer).DialContext(ctx, network, address) }
 	}
-	c := sandbox.Config{Hosts: profile.Serves, Bundle: bundle, JavaTrustStore: java, Env: sandbox.Env(os.Environ(), s.BundleFile, s.CAFile),
+	env := sandbox.Env(os.Environ(), s.BundleFile, s.CAFile)
+	for _, name := range slices.Sorted(maps.Keys(a.Env)) {
+		env = append(env, name+"="+a.Env[name])
+	}
+	c := sandbox.Config{Hosts: profile.Serves, Bundle: bundle, JavaTrustStore: java, Env: env,
 		Listeners: []sandbox.Listener{{Addr: "127.0.0.1:443", Dial: to("tcp", s.Endpoint)}}}
-	if a.IMDSSocket != "" {
-		c.Listeners = append(c.Listeners, sandbox.Listener{Addr: "169.254.169.254:80", Dial: to("unix", a.IMDSSocket)})
+	for _, e := range a.Endpoints {
+		c.Listeners = append(c.Listeners, sandbox.Listener{Addr: e.Addr, Dial: to("unix", e.Socket)})
 	}
 	return c, nil
 }

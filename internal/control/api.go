@@ -120,13 +120,38 @@ type Resealed struct {
 	Total    int64 `json:"total"`    // values that are sealed
 }
 
+// How a command reaches the local endpoints of its machine.
+const (
+	ViaNamespace = "namespace" // they are at their own addresses, in a namespace of the command's own
+	ViaProxy     = "proxy"     // they are behind the front port, which is the command's proxy
+)
+
 // AttachRequest asks for the local endpoints of a machine.
 type AttachRequest struct {
-	VM string `json:"vm"` // a name, a resource id, or "" for no machine
+	VM     string `json:"vm"`               // a name, a resource id, or "" for no machine
+	Via    string `json:"via,omitempty"`    // ViaNamespace, which "" is too, or ViaProxy
+	Source string `json:"source,omitempty"` // where clients look for their identity: "imds", which "" is too, "appservice", …
 }
 
 // Attachment is what stands ready while the one who asked stays connected.
 type Attachment struct {
-	VM         string `json:"vm"`                   // resource id, "" for no machine
-	IMDSSocket string `json:"imdsSocket,omitempty"` // unix socket that answers as the machine's 169.254.169.254:80
+	VM        string            `json:"vm"`                  // resource id, "" for no machine
+	Endpoints []LocalEndpoint   `json:"endpoints,omitempty"` // to be opened in the machine's namespace
+	Env       map[string]string `json:"env,omitempty"`       // variables by which clients on the machine find its identity
+}
+
+// LocalEndpoint is an address on a machine, and what answers there.
+type LocalEndpoint struct {
+	Addr   string `json:"addr"`   // "169.254.169.254:80"
+	Socket string `json:"socket"` // path of a unix socket
+}
+
+// Socket is what answers at an address on the machine, "" where nothing does.
+func (a Attachment) Socket(addr string) string {
+	for _, e := range a.Endpoints {
+		if e.Addr == addr {
+			return e.Socket
+		}
+	}
+	return ""
 }

@@ -67,10 +67,10 @@ func (a *Attached) Close() error {
 	return nil
 }
 
-// Attach asks for the endpoints of a machine, by name or resource id; "" is no machine.
-func (c *Client) Attach(ctx context.Context, machine string) (*Attached, error) {
+// Attach asks for the endpoints of a machine.
+func (c *Client) Attach(ctx context.Context, q AttachRequest) (*Attached, error) {
 	ctx, leave := context.WithCancel(ctx)
-	resp, err := c.send(ctx, http.MethodPost, "/attach", AttachRequest{machine})
+	resp, err := c.send(ctx, http.MethodPost, "/attach", q)
 	if err != nil {
 		leave()
 		return nil, err

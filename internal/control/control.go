@@ -44,10 +44,9 @@ type Door struct {
 	// Reseal puts everything under a new root key, and says how far it is.
 	Reseal func(ctx context.Context, progress func(Resealed)) (Resealed, error)
 
-	// Attach opens the endpoints of a machine, named by resource id or by name;
-	// "" is no machine. They stay until ctx ends, which is when the client has
-	// gone away, and need not outlive an error.
-	Attach func(ctx context.Context, machine string) (Attachment, error)
+	// Attach opens the endpoints of a machine. They stay until ctx ends, which is
+	// when the client has gone away, and need not outlive an error.
+	Attach func(ctx context.Context, q AttachRequest) (Attachment, error)
 }
 
 // maxBody bounds a request's body, in bytes.
@@ -172,7 +171,7 @@ func (d Door) attach(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, release := context.WithCancel(r.Context())
 	defer release()
-	a, err := d.Attach(ctx, q.VM)
+	a, err := d.Attach(ctx, q)
 	if err != nil {
 		return err
 	}

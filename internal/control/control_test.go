@@ -64,7 +64,7 @@ func testDoor() Door {
 			progress(Resealed{true, 1, 2})
 			return Resealed{true, 2, 2}, nil
 		},
-		Attach: func(_ context.Context, machine string) (Attachment, error) { return Attachment{VM: machine}, nil },
+		Attach: func(_ context.Context, q AttachRequest) (Attachment, error) { return Attachment{VM: q.VM}, nil },
 	}
 }
 
@@ -215,15 +215,15 @@ func TestAttachIsReleasedWhenTheClientGoes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			released := make(chan string, 1)
 			d := testDoor()
-			d.Attach = func(ctx context.Context, machine string) (Attachment, error) {
-				context.AfterFunc(ctx, func() { released <- machine })
-				return Attachment{VM: "/vm/" + machine, IMDSSocket: "/s"}, nil
+			d.Attach = func(ctx context.Context, q AttachRequest) (Attachment, error) {
+				context.AfterFunc(ctx, func() { released <- q.VM })
+				return Attachment{VM: "/vm/" + q.VM, Endpoints: []LocalEndpoint{{"169.254.169.254:80", "/s"}}}, nil
 			}
 			c := serve(t, d)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			a, err := c.Attach(ctx, "ubuntu")
-			if err != nil || a.Attachment != (Attachment{VM: "/vm/ubuntu", IMDSSocket: "/s"}) {
+			a, err := c.Attach(ctx, AttachRequest{VM: "ubuntu"})
+			if err != nil || a.VM != "/vm/ubuntu" || a.Socket("169.254.169.254:80") != "/s" || a.Socket("127.0.0.1:80") != "" {
 				t.Fatal(a, err)
 			}
 			if _, err := c.Status(ctx); err != nil { // the door answers others meanwhile
@@ -245,11 +245,11 @@ func TestAttachIsReleasedWhenTheClientGoes(t *testing.T) {
 func TestAttachThatFailsIsReleased(t *testing.T) {
 	released := make(chan struct{})
 	d := testDoor()
-	d.Attach = func(ctx context.Context, machine string) (Attachment, error) {
+	d.Attach = func(ctx context.Context, q AttachRequest) (Attachment, error) {
 		context.AfterFunc(ctx, func() { close(released) })
-		return Attachment{}, fault.New(fault.NotFound, "there is no VM %q", machine)
+		return Attachment{}, fault.New(fault.NotFound, "there is no VM %q", q.VM)
 	}
-	if a, err := serve(t, d).Attach(t.Context(), "x"); !fault.Is(err, fault.NotFound) {
+	if a, err := serve(t, d).Attach(t.Context(), AttachRequest{VM: "x"}); !fault.Is(err, fault.NotFound) {
 		t.Error(a, err)
 	}
 	<-released
@@ -261,7 +261,7 @@ func TestAttachOutlastsTheServersLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		released := make(chan struct{})
 		d := testDoor()
-		d.Attach = func(ctx context.Context, _ string) (Attachment, error) {
+		d.Attach = func(ctx context.Context, _ AttachRequest) (Attachment, error) {
 			context.AfterFunc(ctx, func() { close(released) })
 			return Attachment{}, nil
 		}
@@ -271,7 +271,7 @@ func TestAttachOutlastsTheServersLimits(t *testing.T) {
 		ours, theirs := net.Pipe()
 		l.conns <- theirs
 		c := Client{http: &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return ours, nil }}}}
-		a, err := c.Attach(t.Context(), "")
+		a, err := c.Attach(t.Context(), AttachRequest{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -309,7 +309,7 @@ func TestNobodyThere(t *testing.T) {
 	if !fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "no midas is running here") || !strings.Contains(err.Error(), "\nhint: start one with `midas up`") {
 		t.Error(err)
 	}
-	if _, err := Dial(path).Attach(t.Context(), "x"); !fault.Is(err, fault.Unavailable) {
+	if _, err := Dial(path).Attach(t.Context(), AttachRequest{VM: "x"}); !fault.Is(err, fault.Unavailable) {
 		t.Error(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
