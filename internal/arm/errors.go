@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"midas/internal/fault"
+	"midas/internal/sts"
 	"midas/internal/wire"
 )
 
@@ -97,7 +98,7 @@ func (d *Door) fail(w http.ResponseWriter, r *http.Request, err error) string {
 	h := w.Header()
 	h.Set("X-Ms-Failure-Cause", "gateway")
 	if status == http.StatusUnauthorized {
-		h.Set("WWW-Authenticate", fmt.Sprintf(`Bearer authorization_uri="%s", error="invalid_token", error_description="%s"`, d.Cloud.Authority(d.Tenant), challengeText(body.Error.Code)))
+		h.Set("WWW-Authenticate", d.challenge(body.Error.Code))
 	}
 	if r.Method == http.MethodHead {
 		w.WriteHeader(status)
@@ -109,10 +110,14 @@ func (d *Door) fail(w http.ResponseWriter, r *http.Request, err error) string {
 	return body.Error.Code
 }
 
-// challengeText is the description in the 401 challenge.
-func challengeText(code string) string {
-	if code == CodeAuthenticationFailed {
-		return "The authentication failed because of missing 'Authorization' header."
+// challenge is the WWW-Authenticate of a 401.
+func (d *Door) challenge(code string) string {
+	reason := `error="invalid_token", error_description="The access token is invalid."`
+	switch code {
+	case CodeAuthenticationFailed:
+		reason = `error="invalid_token", error_description="The authentication failed because of missing 'Authorization' header."`
+	case CodeExpiredToken:
+		reason = sts.ClaimsChallenge(d.Now())
 	}
-	return "The access token is invalid."
+	return fmt.Sprintf(`Bearer authorization_uri="%s", %s`, d.Cloud.Authority(d.Tenant), reason)
 }

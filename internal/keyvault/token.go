@@ -1,6 +1,7 @@
 package keyvault
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -20,7 +21,11 @@ func (h *handler) authenticate(r *http.Request, v *vault.Vault) (sts.Caller, err
 	}
 	caller, err := h.Sts.Verify(r.Context(), raw, h.service)
 	if fault.Is(err, fault.Unauthorized) {
-		return caller, h.refused(r, v, h.refusal(err, caller.Claims, v), err)
+		refused := h.refused(r, v, h.refusal(err, caller.Claims, v), err)
+		if e, ok := errors.AsType[*wireError](refused); ok && code(err) == sts.Expired {
+			e.challenge += ", " + sts.ClaimsChallenge(h.Now())
+		}
+		return caller, refused
 	}
 	if err == nil && v != nil && !strings.EqualFold(string(caller.Tenant), string(v.Properties.TenantID)) {
 		return caller, h.refused(r, v, h.wrongIssuer(caller.Claims, v), nil)

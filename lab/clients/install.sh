@@ -19,7 +19,7 @@ current() {
 }
 
 go_client() {
-    (cd "$here/go" && CGO_ENABLED=0 go build -o "$1/secret" .)
+    (cd "$here/go" && CGO_ENABLED=0 go build -o "$1/secret" . && CGO_ENABLED=0 go build -o "$1/identities" ./identities && CGO_ENABLED=0 go build -o "$1/twice" ./twice)
 }
 
 # The SDK wants a newer Node than Debian 12 has: package.json brings its own.
