@@ -28,6 +28,7 @@ func TestFigures(t *testing.T) {
 
 	starts(t, w, c, binary)
 	memory(t, w, c, binary)
+	machines(t, w, c, binary)
 	if err := keepTo(c.client); err != nil {
 		t.Fatal(err)
 	}
@@ -72,6 +73,9 @@ func paths(t *testing.T, s *cloud) []path {
 	set := func() []byte { return s.setSecret("bench-" + strconv.FormatInt(sets.Add(1)%64, 10)) }
 	return []path{
 		{name: "IMDS token, cached", goal: 1.2, lines: 8, requests: 6000, at: s.machine, next: same(s.tokenRequest(""))},
+		{name: "IMDS token, cached, 1 connection", goal: 1.2, lines: 1, requests: 4000, at: s.machine, next: same(s.tokenRequest(""))},
+		{name: "IMDS token, cached, 16 connections", goal: 1.2, lines: 16, requests: 6000, at: s.machine, next: same(s.tokenRequest(""))},
+		{name: "IMDS token, cached, 64 connections", goal: 1.2, lines: 64, requests: 6000, at: s.machine, next: same(s.tokenRequest(""))},
 		{name: "IMDS instance", goal: 1.25, lines: 8, requests: 6000, at: s.machine, next: same(s.instanceRequest())},
 		{name: "IMDS token, minted ÷ bare + raw RSA sign", goal: 1.06, lines: 2, requests: 400, at: s.machine,
 			next: same(s.tokenRequest("&bypass_cache=true")), answered: keep, besides: rawSign(t)},

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"midas/internal/sts"
 )
 
 const challenge = `Bearer authorization="https://login.microsoftonline.com/72f988bf-86f1-41af-91ab-2d7cd011db47", resource="https://vault.azure.net"`
@@ -72,7 +74,11 @@ func TestRefusedTokens(t *testing.T) {
 	} {
 		for _, r := range everyRequest {
 			got := w.want(http.StatusUnauthorized, "Unauthorized", name, r.method, "https://"+policyHost+r.target, r.body)
-			if got.Header().Get("WWW-Authenticate") != challenge || w.last.Caller != "" && name != "stranger" {
+			want := challenge
+			if name == "expired" {
+				want += ", " + sts.ClaimsChallenge(w.clock.Now())
+			}
+			if got.Header().Get("WWW-Authenticate") != want || w.last.Caller != "" && name != "stranger" {
 				t.Errorf("%s: challenge %q, caller %q", name, got.Header().Get("WWW-Authenticate"), w.last.Caller)
 			}
 			if text := read(t, got).Error.Message; !regexp.MustCompile(message).MatchString(text) {
