@@ -41,7 +41,7 @@ func (s *Server) attach(ctx context.Context, q control.AttachRequest) (control.A
 	l := &lease{Server: s, ctx: ctx, vm: vm, Attachment: control.Attachment{VM: vm.String()}}
 	switch q.Source {
 	case "", "imds":
-		err = l.open(addrIMDS, s.imds.Machine(vm))
+		err = l.open(addrIMDS, s.imds.Machine(vm).VM())
 	default:
 		err = fault.New(fault.Invalid, "there is no source %q of identities", q.Source).At("source")
 	}
