@@ -18,7 +18,7 @@ func (m *Machine) CloudShell(secret string) http.Handler {
 		if segs, err := wire.Segments(r); err != nil || !isPath(segs, "oauth2", "token") {
 			return errNotFound
 		}
-		a, err := readFormAsk(w, r, http.MethodPost)
+		a, err := readFormAsk(w, r, http.MethodGet, http.MethodPost) // MSAL for Java asks by GET
 		if err != nil {
 			return err
 		}
