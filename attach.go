@@ -2,68 +2,67 @@ package midas
 
 import (
 	"context"
-	"net/http"
-	"path/filepath"
 	"strings"
 
 	"midas/internal/azure"
 	"midas/internal/control"
 	"midas/internal/fault"
+	"midas/internal/imds"
 	"midas/internal/provider/compute"
 	"midas/internal/resource"
 	"midas/internal/store"
-	"midas/internal/wire"
 )
-
-// addrIMDS is where a virtual machine has its metadata service.
-const addrIMDS = "169.254.169.254:80"
 
 // lease is what one attachment has open. All of it ends with the context.
 type lease struct {
 	*Server
-	ctx context.Context
-	vm  azure.ResourceID
+	ctx     context.Context
+	via     string
+	vm      azure.ResourceID
+	machine *imds.Machine
 	control.Attachment
 }
 
 // attach opens the endpoints of one machine until ctx ends.
 func (s *Server) attach(ctx context.Context, q control.AttachRequest) (control.Attachment, error) {
-	if q.Via != "" && q.Via != control.ViaNamespace {
+	switch {
+	case q.Via != "" && q.Via != control.ViaNamespace && q.Via != control.ViaProxy:
 		return control.Attachment{}, fault.New(fault.Invalid, "there is no way %q to a machine", q.Via).At("via")
-	}
-	if q.VM == "" {
+	case q.VM == "" && q.Source != "":
+		return control.Attachment{}, fault.New(fault.Invalid, "a source of identities belongs to a machine\nhint: say which with --vm").At("source")
+	case q.VM == "":
 		return control.Attachment{}, nil
 	}
 	vm, err := s.machine(ctx, q.VM)
 	if err != nil {
 		return control.Attachment{}, err
 	}
-	l := &lease{Server: s, ctx: ctx, vm: vm, Attachment: control.Attachment{VM: vm.String()}}
-	switch q.Source {
-	case "", "imds":
-		err = l.open(addrIMDS, s.imds.Machine(vm))
-	default:
-		err = fault.New(fault.Invalid, "there is no source %q of identities", q.Source).At("source")
-	}
+	l := &lease{Server: s, ctx: ctx, via: q.Via, vm: vm, machine: s.imds.Machine(vm), Attachment: control.Attachment{VM: vm.String(), Env: map[string]string{}}}
+	err = l.open(q.Source)
 	return l.Attachment, err
 }
 
-// open serves an address on the machine by a unix socket of its own. Whoever
-// connects to it is that machine: the listener is the identity.
-func (l *lease) open(addr string, h http.Handler) error {
-	path := filepath.Join(l.sockets, azure.NewGUID()+".sock")
-	listener, err := control.Listen(path)
-	if err != nil {
-		return err
+// open opens what a source of identities has on a machine: that source only.
+func (l *lease) open(source string) error {
+	switch source {
+	case "", "imds":
+		return l.openIMDS()
+	case "extension":
+		return l.openExtension()
+	case "appservice":
+		return l.openAppService()
+	case "appservice2017":
+		return l.openAppService2017()
+	case "azureml":
+		return l.openMachineLearning()
+	case "cloudshell":
+		return l.openCloudShell()
+	case "servicefabric":
+		return l.openServiceFabric()
+	case "arc":
+		return fault.New(fault.Invalid, "the source arc comes with Arc machines, which are not here yet\nhint: choose another source").At("source")
 	}
-	endpoint := serve(wire.Server(h, l.log), listener)
-	l.machines.Go(func() {
-		if err := endpoint(l.ctx); err != nil {
-			l.log.Error("a machine's endpoint ended", "machine", l.vm.String(), "address", addr, "err", err)
-		}
-	})
-	l.Endpoints = append(l.Endpoints, control.LocalEndpoint{Addr: addr, Socket: path})
-	return nil
+	return fault.New(fault.Invalid, "there is no source %q of identities\nhint: the sources are imds, extension, appservice, appservice2017, azureml, cloudshell and servicefabric", source).At("source")
 }
 
 // machine finds a virtual machine by id, or by a name that only one has.

@@ -18,17 +18,20 @@ import (
 	"midas/internal/sandbox"
 )
 
-type runFlags struct{ data, vm string }
+type runFlags struct{ data, vm, source string }
 
 func newRun(stderr io.Writer) *cobra.Command {
 	var f runFlags
 	c := &cobra.Command{
-		Use:   "run [--vm NAME] -- COMMAND [ARGUMENT...]",
+		Use:   "run [--vm NAME [--source SOURCE]] -- COMMAND [ARGUMENT...]",
 		Short: "Run a command as if on a machine of the cloud",
 		Long: `Runs a command in a namespace where the cloud's names resolve to this cloud, its CA is
 trusted, and nothing else can be reached. With --vm the metadata service at
-169.254.169.254 answers as that virtual machine's. The command's exit code is passed on.`,
-		Example: "  midas run --vm ubuntu -- curl -H Metadata:true 'http://169.254.169.254/metadata/instance?api-version=2021-02-01'\n  midas run --vm ubuntu -- python3 app.py",
+169.254.169.254 answers as that virtual machine's, and so does the port of the retired
+identity extension where it is installed. With --source the machine's identity is found
+where another service has it, and only there: extension, appservice, appservice2017,
+azureml, cloudshell, servicefabric. The command's exit code is passed on.`,
+		Example: "  midas run --vm ubuntu -- curl -H Metadata:true 'http://169.254.169.254/metadata/instance?api-version=2021-02-01'\n  midas run --vm ubuntu --source appservice -- az login --identity\n  midas run --vm ubuntu -- python3 app.py",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usageError{errors.New("there is no command to run")}
@@ -46,6 +49,7 @@ trusted, and nothing else can be reached. With --vm the metadata service at
 	c.Flags().SetInterspersed(false) // what follows the command's name is the command's
 	dataFlag(c, &f.data)
 	c.Flags().StringVar(&f.vm, "vm", "", "`name` or resource id of the virtual machine to be")
+	c.Flags().StringVar(&f.source, "source", "", "`where` the machine's identity is found; imds if not given")
 	return c
 }
 
@@ -62,7 +66,7 @@ func runCommand(ctx context.Context, f runFlags, command []string) (int, error) 
 		return 0, err
 	}
 	// The lease outlives an interrupt: the command decides when it is done.
-	lease, err := client.Attach(context.WithoutCancel(ctx), control.AttachRequest{VM: f.vm})
+	lease, err := client.Attach(context.WithoutCancel(ctx), control.AttachRequest{VM: f.vm, Via: control.ViaNamespace, Source: f.source})
 	if err != nil {
 		return 0, err
 	}

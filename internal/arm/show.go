@@ -90,8 +90,17 @@ func (d *Door) summary(r *resource.Resource) any {
 			typ = p.Namespace + "/" + t.Name
 		}
 	}
-	o := object{{"id", r.ID.String()}, {"name", r.ID.Name()}, {"type", typ}, {"location", r.Location}, {"tags", orEmpty(r.Tags)}}
+	o := object{{"id", r.ID.String()}, {"name", nameBelowGroup(r.ID)}, {"type", typ}, {"location", r.Location}, {"tags", orEmpty(r.Tags)}}
 	return append(o, envelope(r)...)
+}
+
+// nameBelowGroup is the name of a resource with those of its parents: "vm1/ext".
+func nameBelowGroup(id azure.ResourceID) string {
+	name := id.Name()
+	for parent := id.Parent(); strings.HasPrefix(azure.Fold(id.Type()), azure.Fold(parent.Type())+"/"); parent = parent.Parent() {
+		name = parent.Name() + "/" + name
+	}
+	return name
 }
 
 func orEmpty(tags map[string]string) map[string]string {

@@ -22,7 +22,7 @@ const (
 func benchMachine(b *testing.B) http.Handler {
 	w := newWorld(b)
 	w.putVM("m", true, full)
-	return w.Machine(vmID("m"))
+	return w.Machine(vmID("m")).VM()
 }
 
 // bare answers as h does now, and always.

@@ -62,6 +62,8 @@ var (
 	errRepeated   = badRequest("A query variable is specified more than once")
 	errFormat     = badRequest("The format is 'json' or 'text'")
 	errLeaf       = badRequest("An element without children is available in text format only, add format=text")
+	errForm       = badRequest("The content type of the request is not application/x-www-form-urlencoded")
+	errFormSize   = &refusal{http.StatusRequestEntityTooLarge, "Request body too large", oauthError{Error: codeInvalidRequest, Description: "The request body is too large"}, ""}
 	errResource   = badRequest("Required query variable 'resource' is missing")
 	errSelectors  = badRequest("Specify at most one of client_id, object_id and msi_res_id")
 	errNoIdentity = badRequest("Identity not found")

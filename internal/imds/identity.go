@@ -18,7 +18,7 @@ import (
 const operationToken = "managed_identity"
 
 // info serves /metadata/identity/info (local-endpoints.md A.5).
-func (m *machine) info(w http.ResponseWriter, r *http.Request) error {
+func (m *Machine) info(w http.ResponseWriter, r *http.Request) error {
 	if _, _, err := admitVersion(w, r, sinceIdentity); err != nil {
 		return err
 	}
@@ -35,52 +35,36 @@ func (m *machine) info(w http.ResponseWriter, r *http.Request) error {
 }
 
 // token serves /metadata/identity/oauth2/token (local-endpoints.md A.6).
-func (m *machine) token(w http.ResponseWriter, r *http.Request) error {
+func (m *Machine) token(w http.ResponseWriter, r *http.Request) error {
 	p, _, err := admitVersion(w, r, sinceIdentity)
 	if err != nil {
 		return err
 	}
-	sel, err := readSelector(p)
+	a, err := readAsk(p, selectors)
 	if err != nil {
 		return err
 	}
-	key := tokenKey{resource: p.get("resource"), capabilities: p.get("xms_cc")}
-	if key.resource == "" {
-		return errResource
-	}
-	s, err := m.present(r.Context())
+	t, err := m.obtain(r.Context(), a)
 	if err != nil {
 		return err
 	}
-	id, err := s.choose(sel)
-	if err != nil {
-		return err
-	}
-	e := wire.EventOf(r.Context())
-	e.Caller = string(id.ID)
-	key.principal = id.ID
-	now := m.Now()
-	t := s.cached(key, now)
-	if t == nil || strings.EqualFold(p.get("bypass_cache"), "true") || t.refused(p.get("token_sha256_to_refresh")) {
-		e.Operation, e.Target = operationToken, key.resource // the sign-in; what comes from the cache is none
-		if t, err = m.issue(r.Context(), s, id, key, now); err != nil {
-			return err
-		}
-		s.keep(key, t)
-	}
-	tail := t.tail(sel, now)
-	h := w.Header()
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Type", "application/json; charset=utf-8")
-	h.Set("Content-Length", strconv.Itoa(len(t.head)+len(tail)))
-	w.WriteHeader(http.StatusOK)
-	w.Write(t.head) // a peer that went away is not our failure
-	w.Write(tail)
+	writeToken(w, t.head, t.tail(a.selector, "", m.Now()))
 	return nil
 }
 
+// writeToken answers with a token, in parts that are JSON together.
+func writeToken(w http.ResponseWriter, head, tail []byte) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Type", "application/json; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(len(head)+len(tail)))
+	w.WriteHeader(http.StatusOK)
+	w.Write(head) // a peer that went away is not our failure
+	w.Write(tail)
+}
+
 // issue mints a token for an identity of this machine.
-func (m *machine) issue(ctx context.Context, s *state, id *identity, key tokenKey, now time.Time) (*issued, error) {
+func (m *Machine) issue(ctx context.Context, s *state, id *identity, key tokenKey, now time.Time) (*issued, error) {
 	g := sts.Grant{
 		Principal: id.Principal, Client: id.AppID, ClientAuth: sts.ClientAuthCertificate,
 		Lifetime: sts.LifetimeManagedIdentity, IdentityResource: id.Resource,
@@ -104,7 +88,7 @@ func (m *machine) issue(ctx context.Context, s *state, id *identity, key tokenKe
 
 // audience resolves the resource. One that is not there, or is switched off,
 // is refused in the token service's words (local-endpoints.md A.3).
-func (m *machine) audience(ctx context.Context, tenant azure.TenantID, resource string) (aud string, version int, err error) {
+func (m *Machine) audience(ctx context.Context, tenant azure.TenantID, resource string) (aud string, version int, err error) {
 	if _, ok := m.Cloud.Service(resource); ok {
 		return resource, 1, nil // without the store: this is nearly every request
 	}

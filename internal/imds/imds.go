@@ -1,26 +1,26 @@
-// Package imds is the door of the instance metadata service: what a virtual
-// machine finds at 169.254.169.254 (local-endpoints.md part A). It owns the
-// wire of the token, info, instance and versions categories, and the choice
-// among a machine's identities. It does not listen, and it never asks who is
-// calling: a handler serves one machine, so the listener is the caller's
-// identity (design.md section 3). It may import the floors below.
+// Package imds is the door of the local identity endpoints: what a program on a
+// machine finds at 169.254.169.254 (local-endpoints.md part A), at the port of
+// the retired extension (part C), and at the addresses that App Service, Cloud
+// Shell and Service Fabric have in its place (part D). It owns the wire of each
+// of them and the choice among a machine's identities. It does not listen, and
+// it never asks who is calling: a handler serves one machine, so the listener
+// is the caller's identity (design.md section 3). It may import the floors below.
 package imds
 
 import (
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
-	"midas/internal/azure"
 	"midas/internal/cloud"
 	"midas/internal/store"
 	"midas/internal/sts"
 	"midas/internal/wire"
 )
 
-// Door is the metadata service. All fields but Record are needed.
+// Door is the metadata service and its kin. All fields but Record are needed.
 type Door struct {
 	DB     *store.DB
 	Sts    *sts.Service
@@ -28,28 +28,20 @@ type Door struct {
 	Now    func() time.Time
 	Log    *slog.Logger
 	Record func(wire.Event)
+
+	machines machines
 }
 
 // server is the value of the Server header: clients look for "IMDS" in it
 // (local-endpoints.md A.1).
 const server = "IMDS/1.0 midas"
 
-// machine is the service of one virtual machine.
-type machine struct {
-	*Door
-	vm      azure.ResourceID
-	current atomic.Pointer[state]
+// VM returns the handler of the metadata service, at 169.254.169.254.
+func (m *Machine) VM() http.Handler {
+	return m.handler(fail, m.serve)
 }
 
-// Machine returns the handler of one machine. Whoever reaches it is that
-// machine. Once the machine is deleted, the handler knows no identity (400)
-// and no element (404); a new machine of the same name is a new one to it too.
-func (d *Door) Machine(vm azure.ResourceID) http.Handler {
-	m := &machine{Door: d, vm: vm}
-	return wire.Door{Name: "imds", Now: d.Now, Log: d.Log, Record: d.Record, Fail: fail}.Handle(m.serve)
-}
-
-func (m *machine) serve(w http.ResponseWriter, r *http.Request) error {
+func (m *Machine) serve(w http.ResponseWriter, r *http.Request) error {
 	h := w.Header()
 	h.Set("Server", server)
 	h.Set("X-Ms-Request-Id", wire.EventOf(r.Context()).RequestID)
@@ -69,7 +61,7 @@ func (m *machine) serve(w http.ResponseWriter, r *http.Request) error {
 // route finds the category before anything else of the request is looked at:
 // a client of the newer flow takes a 400 where a 404 belongs for a host that
 // has the newer endpoints (local-endpoints.md A.7).
-func (m *machine) route(w http.ResponseWriter, r *http.Request, path []string) error {
+func (m *Machine) route(w http.ResponseWriter, r *http.Request, path []string) error {
 	switch category := strings.Join(path[:min(len(path), 1)], ""); {
 	case category == "":
 		return browse(w, r)
@@ -88,8 +80,16 @@ func (m *machine) route(w http.ResponseWriter, r *http.Request, path []string) e
 // knownHost keeps web pages out that have let their own name resolve to us.
 func knownHost(host string) bool {
 	switch host {
-	case "", "169.254.169.254", "169.254.169.254:80":
+	case "169.254.169.254", "169.254.169.254:80":
 		return true
+	}
+	return loopbackHost(host)
+}
+
+// loopbackHost is knownHost for what has no other address.
+func loopbackHost(host string) bool {
+	if host == "" {
+		return true // from before HTTP/1.1
 	}
 	name := host
 	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
@@ -101,17 +101,38 @@ func knownHost(host string) bool {
 // admit runs the checks that every category makes, in their order, and reads
 // the parameters (local-endpoints.md A.1).
 func admit(w http.ResponseWriter, r *http.Request) (params, error) {
-	if r.Method != http.MethodGet {
-		w.Header().Set("Allow", http.MethodGet)
-		return nil, errMethod
+	if err := allow(w, r, http.MethodGet); err != nil {
+		return nil, err
 	}
+	if err := wantMetadata(r); err != nil {
+		return nil, err
+	}
+	return parseParams(nil, r.URL.RawQuery)
+}
+
+// allow refuses every method but these.
+func allow(w http.ResponseWriter, r *http.Request, methods ...string) error {
+	if slices.Contains(methods, r.Method) {
+		return nil
+	}
+	w.Header().Set("Allow", strings.Join(methods, ", "))
+	return errMethod
+}
+
+// wantMetadata wants the header that no web page can send, and none that a
+// proxy adds.
+func wantMetadata(r *http.Request) error {
 	if !strings.EqualFold(r.Header.Get("Metadata"), "true") {
-		return nil, errNoMetadata
+		return errNoMetadata
 	}
+	return refuseForwarded(r)
+}
+
+func refuseForwarded(r *http.Request) error {
 	if len(r.Header.Values("X-Forwarded-For")) > 0 {
-		return nil, errForwarded
+		return errForwarded
 	}
-	return parseParams(r.URL.RawQuery)
+	return nil
 }
 
 // admitVersion is [admit] for a category that has an api-version, the first of

@@ -149,7 +149,7 @@ func FuzzParams(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		got, err := parseParams(s)
+		got, err := parseParams(nil, s)
 		std, stdErr := url.ParseQuery(s)
 		if err != nil {
 			return
@@ -171,7 +171,7 @@ func FuzzParams(f *testing.F) {
 func FuzzRequest(f *testing.F) {
 	w := newWorld(f)
 	w.putVM("m", true, full)
-	h := w.Machine(vmID("m"))
+	h := w.Machine(vmID("m")).VM()
 	for _, s := range []string{
 		"/metadata/instance/compute/tagsList/0/name?api-version=2021-02-01&format=text", "/metadata/instance?api-version=2025-04-07",
 		"//Metadata/identity/oauth2/token/?api-version=2018-02-01&resource=x&client_id=%00", "/metadata/identity/info?api-version=2018-02-01",

@@ -9,7 +9,7 @@ import (
 )
 
 // instance serves /metadata/instance and every path below it (local-endpoints.md A.2).
-func (m *machine) instance(w http.ResponseWriter, r *http.Request, path []string) error {
+func (m *Machine) instance(w http.ResponseWriter, r *http.Request, path []string) error {
 	p, version, err := admitVersion(w, r, sinceInstance)
 	if err != nil {
 		return err

@@ -13,10 +13,13 @@ type param struct{ name, value string }
 // maxParams bounds them; the service knows a dozen.
 const maxParams = 32
 
-// parseParams reads a query. Names compare without case. A name that is
-// repeated is refused (local-endpoints.md A.1): it would be two requests in one.
-func parseParams(query string) (params, error) {
-	all := make(params, 0, 4)
+// parseParams reads a query, or a form, which is written alike, after those that
+// were read before. Names compare without case. A name that is repeated is
+// refused (local-endpoints.md A.1): it would be two requests in one.
+func parseParams(all params, query string) (params, error) {
+	if all == nil {
+		all = make(params, 0, 4)
+	}
 	for pair := range strings.SplitSeq(query, "&") {
 		if pair == "" {
 			continue

@@ -22,6 +22,7 @@ type state struct {
 	at         epochs
 	tenant     azure.TenantID
 	document   object // what /metadata/instance shows; nil where the machine is gone
+	port       int    // of the retired extension; 0 where the machine has none
 	identities []identity
 	tokens     atomic.Pointer[tokens]
 }
@@ -37,7 +38,7 @@ type identity struct {
 
 // present returns the machine's present state: without SQL or a lock while nothing
 // has changed.
-func (m *machine) present(ctx context.Context) (*state, error) {
+func (m *Machine) present(ctx context.Context) (*state, error) {
 	// Read before the data: a change in between makes this state stale, never
 	// a stale state current.
 	at := epochs{m.DB.Epoch(store.Resources), m.DB.Epoch(store.Directory), m.DB.Epoch(store.Keys)}
@@ -58,7 +59,7 @@ func (m *machine) present(ctx context.Context) (*state, error) {
 }
 
 // load reads the machine. One that is deleted has neither document nor identities.
-func (m *machine) load(tx *store.Tx) (*state, error) {
+func (m *Machine) load(tx *store.Tx) (*state, error) {
 	vm, err := resource.Get(tx, m.vm)
 	if fault.Is(err, fault.NotFound) {
 		return &state{}, nil
@@ -71,6 +72,9 @@ func (m *machine) load(tx *store.Tx) (*state, error) {
 		return nil, err
 	}
 	s := &state{tenant: sub.Tenant, document: describe(vm, m.Cloud)}
+	if s.port, err = extensionPort(tx, vm.ID); err != nil {
+		return nil, err
+	}
 	if vm.Identity == nil {
 		return s, nil
 	}
@@ -117,10 +121,14 @@ type selector struct{ name, value string }
 // msi_res_id, and clients send mi_res_id as well (local-endpoints.md A.6).
 var selectors = []string{"client_id", "object_id", "msi_res_id", "mi_res_id"}
 
+// allSelectors are those of any endpoint: one that is passed over would give the
+// caller a token of another identity than it asked for.
+var allSelectors = append([]string{"clientid", "principal_id", "principalid"}, selectors...)
+
 // readSelector takes the one selector of a request. An empty one is none:
 // clients send the parameter without a value.
-func readSelector(p params) (sel selector, err error) {
-	for _, name := range selectors {
+func readSelector(p params, names []string) (sel selector, err error) {
+	for _, name := range names {
 		value := p.get(name)
 		if value == "" {
 			continue
@@ -154,6 +162,11 @@ func (s *state) choose(sel selector) (*identity, error) {
 	return enabled(found)
 }
 
+// hasSystem reports whether the machine has an identity of its own.
+func (s *state) hasSystem() bool {
+	return slices.ContainsFunc(s.identities, func(id identity) bool { return id.system })
+}
+
 func enabled(id *identity) (*identity, error) {
 	if id == nil || !id.Enabled {
 		return nil, errNoIdentity
@@ -163,9 +176,9 @@ func enabled(id *identity) (*identity, error) {
 
 func (sel selector) means(id *identity) bool {
 	switch sel.name {
-	case "client_id":
+	case "client_id", "clientid":
 		return strings.EqualFold(sel.value, string(id.AppID))
-	case "object_id":
+	case "object_id", "principal_id", "principalid":
 		return strings.EqualFold(sel.value, string(id.ID))
 	}
 	r, err := azure.ParseResourceID(sel.value)

@@ -30,6 +30,7 @@ const maxTokens = 64
 type issued struct {
 	sts.Token
 	head     []byte // of every answer: the token itself, which is most of it
+	client   azure.AppID
 	resource string // as a JSON string
 	minted   time.Time
 	renew    time.Time // from then on, a new one is issued: half of its life
@@ -37,7 +38,7 @@ type issued struct {
 
 func newIssued(t sts.Token, client azure.AppID, resource string, now time.Time) *issued {
 	head := `{"access_token":"` + t.Raw + `","client_id":"` + string(client) + `","expires_in":"`
-	return &issued{Token: t, head: []byte(head), resource: quote(resource), minted: now, renew: now.Add(t.ExpiresAt.Sub(now) / 2)}
+	return &issued{Token: t, head: []byte(head), client: client, resource: quote(resource), minted: now, renew: now.Add(t.ExpiresAt.Sub(now) / 2)}
 }
 
 // cached returns a token that need not be renewed yet. The clock may have been
@@ -81,9 +82,10 @@ func (t *issued) refused(hash string) bool {
 }
 
 // tail writes what follows the head of an answer. Together they have every
-// value as a string, the members in alphabetical order, and the selector echoed
-// under its own name (local-endpoints.md A.6).
-func (t *issued) tail(sel selector, now time.Time) []byte {
+// value as a string, the members in alphabetical order, the selector echoed
+// under its own name (local-endpoints.md A.6), and before the resource what an
+// older endpoint has there.
+func (t *issued) tail(sel selector, older string, now time.Time) []byte {
 	echo := ""
 	if sel.name != "" {
 		echo = `"` + sel.name + `":` + quote(sel.value) + `,`
@@ -101,6 +103,7 @@ func (t *issued) tail(sel selector, now time.Time) []byte {
 	if sel.name == "object_id" { // client_id is in every answer
 		b = append(b, echo...)
 	}
+	b = append(b, older...)
 	b = append(append(b, `"resource":`...), t.resource...)
 	return append(b, `,"token_type":"Bearer"}`...)
 }

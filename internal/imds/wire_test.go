@@ -42,6 +42,9 @@ func goldenWorld(t *testing.T) (*world, []string) {
 	w.putVM("two", false, nil, one, two)
 	both := w.putVM("both", true, nil, one)
 	w.putVM("none", false, nil)
+	w.putVM("windows", true, func(vm *resource.Resource) {
+		vm.Properties = json.RawMessage(`{"storageProfile":{"osDisk":{"osType":"Windows"}}}`)
+	})
 	disabled := w.putVM("disabled", true, nil, one)
 	var v1, v2 directory.Application
 	w.update(func(tx *store.Tx) (err error) {
@@ -64,6 +67,8 @@ func goldenWorld(t *testing.T) (*world, []string) {
 		_, err = directory.CreateApplication(tx, directory.Application{Tenant: testTenant, DisplayName: "unused", IdentifierURIs: []string{"api://unused"}})
 		return err
 	})
+	w.extend("system", `{"publisher":"Microsoft.ManagedIdentity","type":"ManagedIdentityExtensionForLinux","settings":{"port":50342}}`)
+	w.extend("none", `{"publisher":"microsoft.managedidentity","type":"managedidentityextensionforwindows"}`)
 	var names []string
 	for name, p := range map[string]directory.Principal{"SYSTEM": system, "BOTH": both, "DISABLED": disabled, "ONE": one, "TWO": two} {
 		names = append(names, "$"+name+"_CLIENT", string(p.AppID), "$"+name+"_OBJECT", string(p.ID))
@@ -73,8 +78,35 @@ func goldenWorld(t *testing.T) (*world, []string) {
 
 var token = regexp.MustCompile(`"access_token":"[^"]+"`)
 
+// secret is the credential of the endpoints that have one.
+const secret = "3f1c9a77e04d"
+
+// endpoints are those of a machine, by the archives' names for them.
+func endpoints(m *Machine, name string) http.Handler {
+	switch name {
+	case "extension":
+		return m.Extension(50342, "")
+	case "extension-behind-a-secret":
+		return m.Extension(50342, secret)
+	case "appservice":
+		return m.AppService(secret)
+	case "appservice2017":
+		return m.AppService2017(secret)
+	case "machinelearning":
+		return m.MachineLearning(secret)
+	case "cloudshell":
+		return m.CloudShell("")
+	case "cloudshell-behind-a-secret":
+		return m.CloudShell(secret)
+	case "servicefabric":
+		return m.ServiceFabric(secret)
+	}
+	return m.VM()
+}
+
 // TestWire replays testdata/wire: in each archive a file MACHINE/CASE.request
-// is an HTTP request, and the file after it is the whole response.
+// is an HTTP request, and the file after it is the whole response. For an
+// endpoint other than the metadata service the name is MACHINE/ENDPOINT/CASE.
 func TestWire(t *testing.T) {
 	w, names := goldenWorld(t)
 	expand := strings.NewReplacer(names...)
@@ -83,8 +115,9 @@ func TestWire(t *testing.T) {
 	contract := strings.NewReplacer(reversed...)
 	wiretest.Replay(t, func(t *testing.T) func(name, request string) string {
 		return func(name, request string) string {
-			machine, _, _ := strings.Cut(name, "/")
-			return contract.Replace(replay(t, w.Machine(vmID(machine)), expand.Replace(request)))
+			machine, rest, _ := strings.Cut(name, "/")
+			endpoint, _, _ := strings.Cut(rest, "/")
+			return contract.Replace(replay(t, endpoints(w.Machine(vmID(machine)), endpoint), expand.Replace(request)))
 		}
 	})
 }
@@ -92,19 +125,23 @@ func TestWire(t *testing.T) {
 // replay sends a request and writes the response as text.
 func replay(t *testing.T, h http.Handler, request string) string {
 	t.Helper()
-	head := strings.ReplaceAll(strings.TrimRight(request, "\n"), "\n", "\r\n") + "\r\n\r\n"
-	line, rest, _ := strings.Cut(head, "\r\n")
-	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(line + " HTTP/1.1\r\n" + rest)))
+	head, content, _ := strings.Cut(strings.TrimRight(request, "\n"), "\n\n")
+	line, rest, _ := strings.Cut(strings.ReplaceAll(head, "\n", "\r\n")+"\r\n", "\r\n")
+	if content != "" {
+		rest += fmt.Sprintf("Content-Length: %d\r\n", len(content))
+	}
+	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(line + " HTTP/1.1\r\n" + rest + "\r\n" + content)))
 	if err != nil {
 		t.Fatalf("%s: %v", request, err)
 	}
 	rec := httptest.NewRecorder()
 	h.ServeHTTP(rec, r)
-	id := rec.Header().Get("X-Ms-Request-Id")
+	id := rec.Header().Get("X-Ms-Request-Id") + rec.Header().Get("X-Correlation-Id") // each endpoint has one of them
 	if id == "" {
 		t.Errorf("%s: no request id", request)
 	}
 	rec.Header().Del("X-Ms-Request-Id")
+	rec.Header().Del("X-Correlation-Id")
 	var b strings.Builder
 	fmt.Fprintln(&b, rec.Code)
 	for _, name := range slices.Sorted(func(yield func(string) bool) {

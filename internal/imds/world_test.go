@@ -88,7 +88,7 @@ func makeKeys(t testing.TB, db *store.DB, service *sts.Service) {
 
 func (w *world) now() time.Time            { return time.Unix(0, w.clock.Load()).UTC() }
 func (w *world) advance(d time.Duration)   { w.clock.Add(int64(d)) }
-func (w *world) vm(n string) *machineUnder { return &machineUnder{w, w.Machine(vmID(n))} }
+func (w *world) vm(n string) *machineUnder { return &machineUnder{w, w.Machine(vmID(n)).VM()} }
 
 func (w *world) update(f func(*store.Tx) error) {
 	w.t.Helper()
@@ -154,6 +154,19 @@ func (w *world) putVM(name string, system bool, change func(*resource.Resource),
 		return resource.Put(tx, vm)
 	})
 	return p
+}
+
+// extend installs an extension on a machine.
+func (w *world) extend(vm, properties string) {
+	w.t.Helper()
+	w.update(func(tx *store.Tx) error {
+		id := vmID(vm).Join("extensions", "msi")
+		r := &resource.Resource{ID: id, Location: "eastus", Properties: json.RawMessage(properties)}
+		if old, err := resource.Get(tx, id); err == nil {
+			r.Version = old.Version
+		}
+		return resource.Put(tx, r)
+	})
 }
 
 // machineUnder is a machine under test.

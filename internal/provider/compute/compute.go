@@ -1,6 +1,6 @@
 // Package compute is the resource provider Microsoft.Compute: virtual
-// machines, as far as they have an identity and facts about themselves
-// (control-plane.md D2, D3). It may import the arm door and everything below it.
+// machines, as far as they have an identity and facts about themselves, and
+// their extensions (control-plane.md D2, D3). It may import the arm door and everything below it.
 package compute
 
 import (
@@ -23,13 +23,16 @@ const TypeVirtualMachine = "Microsoft.Compute/virtualMachines"
 func Provider() arm.Provider {
 	return arm.Provider{Namespace: "Microsoft.Compute", Types: []arm.Type{{
 		Name:     "virtualMachines",
-		Versions: []string{"2026-03-01", "2025-04-01", "2024-11-01", "2024-07-01", "2024-03-01", "2023-09-01", "2023-07-01", "2023-03-01", "2022-11-01", "2022-08-01", "2022-03-01", "2021-11-01", "2021-07-01", "2021-03-01", "2020-12-01", "2020-06-01", "2019-12-01", "2019-07-01", "2019-03-01", "2018-10-01", "2018-06-01", "2018-04-01", "2017-12-01", "2017-03-30", "2016-04-30-preview", "2016-03-30", "2015-06-15"},
+		Versions: versions,
 		Tracked:  true, Identity: true, ETag: true,
 		Names: arm.NameRule{Pattern: regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9._-]{0,62}[A-Za-z0-9_])?$`), Code: "InvalidParameter",
 			Says: "1 to 64 letters, digits, hyphens, underscores and full stops, with neither a hyphen nor a full stop at its ends"},
 		Prepare: prepare, Show: show,
-	}}}
+	}, extensions()}}
 }
+
+// versions are the api-versions of all types here, newest first.
+var versions = []string{"2026-03-01", "2025-04-01", "2024-11-01", "2024-07-01", "2024-03-01", "2023-09-01", "2023-07-01", "2023-03-01", "2022-11-01", "2022-08-01", "2022-03-01", "2021-11-01", "2021-07-01", "2021-03-01", "2020-12-01", "2020-06-01", "2019-12-01", "2019-07-01", "2019-03-01", "2018-10-01", "2018-06-01", "2018-04-01", "2017-12-01", "2017-03-30", "2016-04-30-preview", "2016-03-30", "2015-06-15"}
 
 // machine is what the provider itself reads and completes of a virtual
 // machine. Members that it does not know stay as they were given.
@@ -94,6 +97,9 @@ func prepare(c *arm.Change) error {
 	if err := forget(c.New, "adminPassword", "customData"); err != nil {
 		return err
 	}
+	if err := edit(c.New, "", without("instanceView")); err != nil { // a caller may send back what it was shown
+		return err
+	}
 	return arm.SetProperties(c.New, vm)
 }
 
@@ -132,12 +138,15 @@ func without(names ...string) func(map[string]json.RawMessage) {
 	}
 }
 
-// show leaves the user data out unless it is asked for.
+// show leaves the user data out unless it is asked for, and adds what is
+// elsewhere.
 func show(c *arm.Call, r *resource.Resource) error {
-	if strings.Contains(strings.ToLower(c.Param("$expand")), "userdata") {
-		return nil
+	if !expands(c, "userData") {
+		if err := edit(r, "", without("userData")); err != nil {
+			return err
+		}
 	}
-	return edit(r, "", without("userData"))
+	return showInstalled(c, r)
 }
 
 // edit changes the members of one object in the properties; "" is the properties themselves.
