@@ -21,36 +21,51 @@ const addrIMDS = "169.254.169.254:80"
 // lease is what one attachment has open. All of it ends with the context.
 type lease struct {
 	*Server
-	ctx context.Context
-	vm  azure.ResourceID
+	ctx     context.Context
+	vm      azure.ResourceID
+	proxied map[string]http.Handler // by address; nil where the machine has a namespace
 	control.Attachment
 }
 
 // attach opens the endpoints of one machine until ctx ends.
 func (s *Server) attach(ctx context.Context, q control.AttachRequest) (control.Attachment, error) {
-	if q.Via != "" && q.Via != control.ViaNamespace {
+	l := &lease{Server: s, ctx: ctx}
+	switch q.Via {
+	case "", control.ViaNamespace:
+	case control.ViaProxy:
+		l.proxied = map[string]http.Handler{}
+	default:
 		return control.Attachment{}, fault.New(fault.Invalid, "there is no way %q to a machine", q.Via).At("via")
 	}
 	if q.VM == "" {
-		return control.Attachment{}, nil
+		return l.ready(q)
 	}
 	vm, err := s.machine(ctx, q.VM)
 	if err != nil {
 		return control.Attachment{}, err
 	}
-	l := &lease{Server: s, ctx: ctx, vm: vm, Attachment: control.Attachment{VM: vm.String()}}
+	l.vm, l.VM = vm, vm.String()
 	switch q.Source {
 	case "", "imds":
 		err = l.open(addrIMDS, s.imds.Machine(vm))
 	default:
 		err = fault.New(fault.Invalid, "there is no source %q of identities", q.Source).At("source")
 	}
-	return l.Attachment, err
+	if err != nil {
+		return control.Attachment{}, err
+	}
+	return l.ready(q)
 }
 
 // open serves an address on the machine by a unix socket of its own. Whoever
-// connects to it is that machine: the listener is the identity.
+// connects to it is that machine: the listener is the identity. Where the
+// machine has a proxy, its credential takes that place.
 func (l *lease) open(addr string, h http.Handler) error {
+	if l.proxied != nil {
+		l.proxied[addr] = h
+		l.Endpoints = append(l.Endpoints, control.LocalEndpoint{Addr: addr})
+		return nil
+	}
 	path := filepath.Join(l.sockets, azure.NewGUID()+".sock")
 	listener, err := control.Listen(path)
 	if err != nil {
