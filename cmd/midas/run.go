@@ -18,16 +18,23 @@ import (
 	"midas/internal/sandbox"
 )
 
-type runFlags struct{ data, vm string }
+type runFlags struct {
+	data, vm, via string
+	egress        bool
+}
 
 func newRun(stderr io.Writer) *cobra.Command {
 	var f runFlags
 	c := &cobra.Command{
-		Use:   "run [--vm NAME] -- COMMAND [ARGUMENT...]",
+		Use:   "run [--vm NAME] [--via namespace|proxy] -- COMMAND [ARGUMENT...]",
 		Short: "Run a command as if on a machine of the cloud",
 		Long: `Runs a command in a namespace where the cloud's names resolve to this cloud, its CA is
 trusted, and nothing else can be reached. With --vm the metadata service at
-169.254.169.254 answers as that virtual machine's. The command's exit code is passed on.`,
+169.254.169.254 answers as that virtual machine's. The command's exit code is passed on.
+
+With --via proxy the command keeps the network that it has, and is led to the cloud by the
+variables that clients read for a proxy and for trust: for systems without namespaces. The
+proxy reaches this cloud and the machine's own addresses, and with --egress other hosts.`,
 		Example: "  midas run --vm ubuntu -- curl -H Metadata:true 'http://169.254.169.254/metadata/instance?api-version=2021-02-01'\n  midas run --vm ubuntu -- python3 app.py",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -36,6 +43,9 @@ trusted, and nothing else can be reached. With --vm the metadata service at
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := f.check(); err != nil {
+				return err
+			}
 			code, err := runCommand(c.Context(), f, args)
 			if code != 0 {
 				return exitCode{err, code}
@@ -46,7 +56,20 @@ trusted, and nothing else can be reached. With --vm the metadata service at
 	c.Flags().SetInterspersed(false) // what follows the command's name is the command's
 	dataFlag(c, &f.data)
 	c.Flags().StringVar(&f.vm, "vm", "", "`name` or resource id of the virtual machine to be")
+	c.Flags().StringVar(&f.via, "via", control.ViaNamespace, "`way` to the cloud: namespace (Linux) or proxy (everywhere)")
+	c.Flags().BoolVar(&f.egress, "egress", false, "let the command reach other hosts, too")
 	return c
+}
+
+// check finds what does not go together.
+func (f runFlags) check() error {
+	switch {
+	case f.via != control.ViaNamespace && f.via != control.ViaProxy:
+		return usageError{fmt.Errorf("--via %q is neither %s nor %s", f.via, control.ViaNamespace, control.ViaProxy)}
+	case f.egress && f.via != control.ViaProxy:
+		return usageError{errors.New("--egress needs --via proxy")}
+	}
+	return nil
 }
 
 func runCommand(ctx context.Context, f runFlags, command []string) (int, error) {
@@ -57,6 +80,9 @@ func runCommand(ctx context.Context, f runFlags, command []string) (int, error) 
 	s, err := client.Status(ctx)
 	if err != nil {
 		return 0, err
+	}
+	if f.via == control.ViaProxy {
+		return runProxied(ctx, client, s, f, command)
 	}
 	if err := sandbox.Supported(); err != nil {
 		return 0, err
@@ -95,6 +121,11 @@ func world(s control.Status, a control.Attachment) (sandbox.Config, error) {
 		return func(ctx context.Context) (net.Conn, error) { return new(net.Dialer).DialContext(ctx, network, address) }
 	}
 	env := sandbox.Env(os.Environ(), s.BundleFile, s.CAFile)
+	if dir, err := configDir(s.DataDir, a.VM); err != nil {
+		return sandbox.Config{}, err
+	} else if dir != "" {
+		env = append(env, "AZURE_CONFIG_DIR="+dir)
+	}
 	for _, name := range slices.Sorted(maps.Keys(a.Env)) {
 		env = append(env, name+"="+a.Env[name])
 	}

@@ -85,6 +85,11 @@ func fail(w http.ResponseWriter, r *http.Request, err error) string {
 	if status == http.StatusProxyAuthRequired {
 		w.Header().Set("Proxy-Authenticate", `Basic realm="midas"`)
 	}
+	if r.Method == http.MethodConnect {
+		// The Azure SDK for Java goes on after a refusal as if it had its
+		// tunnel; on a new connection it sends its credential.
+		w.Header().Set("Connection", "close")
+	}
 	wire.WriteJSON(w, status, body) // strings always encode
 	return e.Code
 }
