@@ -9,6 +9,8 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"midas/internal/wire"
 )
 
 const (
@@ -74,7 +76,7 @@ func (d *Door) forwarder() *httputil.ReverseProxy {
 		FlushInterval: -1,
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			t, _ := targetOf(r)
-			fail(w, r, errUnreachable(t, err))
+			wire.EventOf(r.Context()).Code = fail(w, r, errUnreachable(t, err))
 		},
 	}
 }
