@@ -2,6 +2,7 @@ package midas
 
 import (
 	"context"
+	"net/http"
 	"strings"
 
 	"midas/internal/azure"
@@ -9,6 +10,7 @@ import (
 	"midas/internal/fault"
 	"midas/internal/imds"
 	"midas/internal/provider/compute"
+	"midas/internal/proxy"
 	"midas/internal/resource"
 	"midas/internal/store"
 )
@@ -17,29 +19,38 @@ import (
 type lease struct {
 	*Server
 	ctx     context.Context
-	via     string
 	vm      azure.ResourceID
 	machine *imds.Machine
+	grant   *proxy.Grant // what the proxy gives way to; nil where the machine has a namespace
 	control.Attachment
 }
 
 // attach opens the endpoints of one machine until ctx ends.
 func (s *Server) attach(ctx context.Context, q control.AttachRequest) (control.Attachment, error) {
+	l := &lease{Server: s, ctx: ctx, Attachment: control.Attachment{Env: map[string]string{}}}
 	switch {
-	case q.Via != "" && q.Via != control.ViaNamespace && q.Via != control.ViaProxy:
+	case q.Via == control.ViaProxy:
+		l.grant = &proxy.Grant{Endpoints: map[string]http.Handler{}, Egress: q.Egress}
+	case q.Via != "" && q.Via != control.ViaNamespace:
 		return control.Attachment{}, fault.New(fault.Invalid, "there is no way %q to a machine", q.Via).At("via")
-	case q.VM == "" && q.Source != "":
-		return control.Attachment{}, fault.New(fault.Invalid, "a source of identities belongs to a machine\nhint: say which with --vm").At("source")
-	case q.VM == "":
-		return control.Attachment{}, nil
+	case q.Egress:
+		return control.Attachment{}, fault.New(fault.Invalid, "a way to other hosts leads through the proxy only").At("egress")
+	}
+	if q.VM == "" {
+		if q.Source != "" {
+			return control.Attachment{}, fault.New(fault.Invalid, "a source of identities belongs to a machine\nhint: say which with --vm").At("source")
+		}
+		return l.ready()
 	}
 	vm, err := s.machine(ctx, q.VM)
 	if err != nil {
 		return control.Attachment{}, err
 	}
-	l := &lease{Server: s, ctx: ctx, via: q.Via, vm: vm, machine: s.imds.Machine(vm), Attachment: control.Attachment{VM: vm.String(), Env: map[string]string{}}}
-	err = l.open(q.Source)
-	return l.Attachment, err
+	l.vm, l.VM, l.machine = vm, vm.String(), s.imds.Machine(vm)
+	if err := l.open(q.Source); err != nil {
+		return control.Attachment{}, err
+	}
+	return l.ready()
 }
 
 // open opens what a source of identities has on a machine: that source only.

@@ -33,6 +33,7 @@ import (
 	"midas/internal/provider/compute"
 	keyvaultprovider "midas/internal/provider/keyvault"
 	"midas/internal/provider/managedidentity"
+	"midas/internal/proxy"
 	"midas/internal/seal"
 	"midas/internal/store"
 	"midas/internal/sts"
@@ -71,6 +72,9 @@ type Server struct {
 	acts     *activity.Log
 	imds     *imds.Door
 	front    net.Listener
+	parted   *proxy.Front // front, by the first byte of each connection
+	proxy    *proxy.Door
+	standing standing // leases without a connection
 	socket   net.Listener
 	sockets  string // private directory of the machines' sockets
 	sample   *control.Sample
@@ -113,6 +117,8 @@ func New(ctx context.Context, c Config) (_ *Server, err error) {
 	if s.front, err = net.Listen("tcp", c.Listen); err != nil {
 		return nil, fmt.Errorf("the front port %s cannot be opened: %w\nhint: choose another with --listen, or port 0 for a free one", c.Listen, err)
 	}
+	s.parted = proxy.NewFront(s.front)
+	s.proxy = &proxy.Door{Now: s.now, Log: s.log, Serves: s.profile.Serves, Front: s.parted}
 	s.socket, err = control.Listen(s.controlSocket())
 	return s, err
 }
@@ -204,6 +210,7 @@ func (s *Server) Run(ctx context.Context) error {
 	admin := control.Door{
 		Now: s.now, Log: s.log, Status: s.Status, Attach: s.attach, Token: s.operatorToken, Why: s.why, CreateServicePrincipal: s.createServicePrincipal,
 		Clock: s.showClock, AdvanceClock: s.advanceClock, Verify: s.verify, Backup: s.backup, Reseal: s.reseal,
+		Lease: func(_ context.Context, q control.AttachRequest) (control.Attachment, error) { return s.stand(ctx, q) }, EndLease: s.endStanding,
 	}
 	administration := wire.Server(admin.Routes(), s.log)
 	administration.BaseContext = func(net.Listener) context.Context { return ctx } // leases end with the server
@@ -215,7 +222,9 @@ func (s *Server) Run(ctx context.Context) error {
 		s.db.Follow,
 		s.sts.Run,
 		s.sweep,
-		serve(wire.Server(s.doors(), s.log), tls.NewListener(s.front, s.tls())),
+		s.parted.Run,
+		serve(wire.Server(s.doors(), s.log), tls.NewListener(s.parted.TLS, s.tls())),
+		serve(s.proxy.Server(), s.parted.Plain),
 		serve(administration, s.socket),
 		s.start,
 	)

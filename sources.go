@@ -36,7 +36,7 @@ func (l *lease) openIMDS() error {
 		return err
 	}
 	port, err := l.machine.ExtensionPort(l.ctx)
-	if err != nil || port == 0 || l.via == control.ViaProxy {
+	if err != nil || port == 0 || l.grant != nil {
 		return err
 	}
 	_, err = l.listenExtension(port, "")
@@ -122,7 +122,7 @@ func newSecret() string {
 // segment is the credential in the path of an endpoint that has none on its
 // wire. In a namespace it needs none, and is where old programs look for it.
 func (l *lease) segment() string {
-	if l.via == control.ViaProxy {
+	if l.grant != nil {
 		return newSecret()
 	}
 	return ""
@@ -141,20 +141,28 @@ func below(segment string) string {
 // network, and the endpoint a port of its loopback that is free; whoever is on
 // the host can reach that, so there the endpoint asks for a credential.
 func (l *lease) listen(addr string, h http.Handler, secured *tls.Config) (string, error) {
-	if l.via != control.ViaProxy {
+	if l.grant == nil {
 		return addr, l.listenPrivately(addr, h, secured)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", fault.Wrap(err, fault.Unavailable, "no port of the loopback can be opened")
 	}
-	l.serve(listener, listener.Addr().String(), h, secured)
-	return listener.Addr().String(), nil
+	addr = listener.Addr().String()
+	l.serve(listener, addr, h, secured)
+	l.grant.Own = append(l.grant.Own, addr) // some clients ask a proxy even for their own machine
+	return addr, nil
 }
 
 // listenPrivately serves an address on the machine by a unix socket of its own.
-// Whoever connects to it is that machine: the listener is the identity.
+// Whoever connects to it is that machine: the listener is the identity. By the
+// proxy, its credential takes that place.
 func (l *lease) listenPrivately(addr string, h http.Handler, secured *tls.Config) error {
+	if l.grant != nil {
+		l.grant.Endpoints[addr] = h
+		l.Endpoints = append(l.Endpoints, control.LocalEndpoint{Addr: addr})
+		return nil
+	}
 	path := filepath.Join(l.sockets, azure.NewGUID()+".sock")
 	listener, err := control.Listen(path)
 	if err != nil {

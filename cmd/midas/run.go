@@ -18,19 +18,27 @@ import (
 	"midas/internal/sandbox"
 )
 
-type runFlags struct{ data, vm, source string }
+type runFlags struct {
+	data, vm, via, source string
+	egress                bool
+}
 
 func newRun(stderr io.Writer) *cobra.Command {
 	var f runFlags
 	c := &cobra.Command{
-		Use:   "run [--vm NAME [--source SOURCE]] -- COMMAND [ARGUMENT...]",
+		Use:   "run [--vm NAME [--source SOURCE]] [--via namespace|proxy] -- COMMAND [ARGUMENT...]",
 		Short: "Run a command as if on a machine of the cloud",
 		Long: `Runs a command in a namespace where the cloud's names resolve to this cloud, its CA is
 trusted, and nothing else can be reached. With --vm the metadata service at
 169.254.169.254 answers as that virtual machine's, and so does the port of the retired
-identity extension where it is installed. With --source the machine's identity is found
-where another service has it, and only there: extension, appservice, appservice2017,
-azureml, cloudshell, servicefabric. The command's exit code is passed on.`,
+identity extension where it is installed. The command's exit code is passed on.
+
+With --source the machine's identity is found where another service has it, and only
+there: extension, appservice, appservice2017, azureml, cloudshell, servicefabric.
+
+With --via proxy the command keeps the network that it has, and is led to the cloud by the
+variables that clients read for a proxy and for trust: for systems without namespaces. The
+proxy reaches this cloud and the machine's own addresses, and with --egress other hosts.`,
 		Example: "  midas run --vm ubuntu -- curl -H Metadata:true 'http://169.254.169.254/metadata/instance?api-version=2021-02-01'\n  midas run --vm ubuntu --source appservice -- az login --identity\n  midas run --vm ubuntu -- python3 app.py",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -39,6 +47,9 @@ azureml, cloudshell, servicefabric. The command's exit code is passed on.`,
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := f.check(); err != nil {
+				return err
+			}
 			code, err := runCommand(c.Context(), f, args)
 			if code != 0 {
 				return exitCode{err, code}
@@ -50,7 +61,20 @@ azureml, cloudshell, servicefabric. The command's exit code is passed on.`,
 	dataFlag(c, &f.data)
 	c.Flags().StringVar(&f.vm, "vm", "", "`name` or resource id of the virtual machine to be")
 	c.Flags().StringVar(&f.source, "source", "", "`where` the machine's identity is found; imds if not given")
+	c.Flags().StringVar(&f.via, "via", control.ViaNamespace, "`way` to the cloud: namespace (Linux) or proxy (everywhere)")
+	c.Flags().BoolVar(&f.egress, "egress", false, "let the command reach other hosts, too")
 	return c
+}
+
+// check finds what does not go together.
+func (f runFlags) check() error {
+	switch {
+	case f.via != control.ViaNamespace && f.via != control.ViaProxy:
+		return usageError{fmt.Errorf("--via %q is neither %s nor %s", f.via, control.ViaNamespace, control.ViaProxy)}
+	case f.egress && f.via != control.ViaProxy:
+		return usageError{errors.New("--egress needs --via proxy")}
+	}
+	return nil
 }
 
 func runCommand(ctx context.Context, f runFlags, command []string) (int, error) {
@@ -61,6 +85,9 @@ func runCommand(ctx context.Context, f runFlags, command []string) (int, error) 
 	s, err := client.Status(ctx)
 	if err != nil {
 		return 0, err
+	}
+	if f.via == control.ViaProxy {
+		return runProxied(ctx, client, s, f, command)
 	}
 	if err := sandbox.Supported(); err != nil {
 		return 0, err
@@ -99,6 +126,11 @@ func world(s control.Status, a control.Attachment) (sandbox.Config, error) {
 		return func(ctx context.Context) (net.Conn, error) { return new(net.Dialer).DialContext(ctx, network, address) }
 	}
 	env := sandbox.Env(os.Environ(), s.BundleFile, s.CAFile)
+	if dir, err := configDir(s.DataDir, a.VM); err != nil {
+		return sandbox.Config{}, err
+	} else if dir != "" {
+		env = append(env, "AZURE_CONFIG_DIR="+dir)
+	}
 	for _, name := range slices.Sorted(maps.Keys(a.Env)) {
 		env = append(env, name+"="+a.Env[name])
 	}

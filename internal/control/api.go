@@ -131,6 +131,7 @@ type AttachRequest struct {
 	VM     string `json:"vm"`               // a name, a resource id, or "" for no machine
 	Via    string `json:"via,omitempty"`    // ViaNamespace, which "" is too, or ViaProxy
 	Source string `json:"source,omitempty"` // where clients look for their identity: "imds", which "" is too, "appservice", …
+	Egress bool   `json:"egress,omitempty"` // other hosts can be reached through the proxy, too
 }
 
 // Attachment is what stands ready while the one who asked stays connected.
@@ -138,12 +139,13 @@ type Attachment struct {
 	VM        string            `json:"vm"`                  // resource id, "" for no machine
 	Endpoints []LocalEndpoint   `json:"endpoints,omitempty"` // to be opened in the machine's namespace
 	Env       map[string]string `json:"env,omitempty"`       // variables by which clients on the machine find its identity
+	Proxy     string            `json:"proxy,omitempty"`     // by ViaProxy: the proxy's address, with a credential of this attachment's own
 }
 
 // LocalEndpoint is an address on a machine, and what answers there.
 type LocalEndpoint struct {
 	Addr   string `json:"addr"`   // "169.254.169.254:80"
-	Socket string `json:"socket"` // path of a unix socket
+	Socket string `json:"socket"` // path of a unix socket; "" by ViaProxy
 }
 
 // Socket is what answers at an address on the machine, "" where nothing does.

@@ -47,6 +47,11 @@ type Door struct {
 	// Attach opens the endpoints of a machine. They stay until ctx ends, which is
 	// when the client has gone away, and need not outlive an error.
 	Attach func(ctx context.Context, q AttachRequest) (Attachment, error)
+
+	// Lease gives a way through the proxy that outlives ctx, until EndLease is
+	// asked with its address.
+	Lease    func(ctx context.Context, q AttachRequest) (Attachment, error)
+	EndLease func(ctx context.Context, proxy string) (bool, error)
 }
 
 // maxBody bounds a request's body, in bytes.
@@ -66,6 +71,9 @@ func (d Door) Routes() http.Handler {
 		"/token":  {http.MethodPost, d.token},
 		"/why":    {http.MethodPost, d.why},
 		"/attach": {http.MethodPost, d.attach},
+
+		"/leases":     {http.MethodPost, d.lease},
+		"/leases/end": {http.MethodPost, d.endLease},
 
 		"/service-principals": {http.MethodPost, d.servicePrincipal},
 

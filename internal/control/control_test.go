@@ -65,6 +65,13 @@ func testDoor() Door {
 			return Resealed{true, 2, 2}, nil
 		},
 		Attach: func(_ context.Context, q AttachRequest) (Attachment, error) { return Attachment{VM: q.VM}, nil },
+		Lease: func(_ context.Context, q AttachRequest) (Attachment, error) {
+			if q.Via != ViaProxy {
+				return Attachment{}, fault.New(fault.Invalid, "through the proxy only").At("via")
+			}
+			return Attachment{VM: q.VM, Proxy: "http://m:s3cret@127.0.0.1:7443"}, nil
+		},
+		EndLease: func(_ context.Context, proxy string) (bool, error) { return strings.Contains(proxy, "s3cret"), nil },
 	}
 }
 
@@ -150,6 +157,11 @@ func TestWire(t *testing.T) {
 		{"nowhere", "POST", "/clock/advance", `{}`, nil, 400, `{"error":{"code":"InvalidRequest","message":"The member 'by' is missing."}}`},
 		{"verify", "POST", "/verify", "", nil, 200, `{"checks":[{"what":"things","count":3,"faults":1}],"faults":["thing 2 is bad"]}`},
 		{"backup", "POST", "/backup", "", nil, 200, `all of it`},
+		{"lease", "POST", "/leases", `{"vm":"m","via":"proxy","egress":true}`, nil, 200, `{"vm":"m","proxy":"http://m:s3cret@127.0.0.1:7443"}`},
+		{"lease of a namespace", "POST", "/leases", `{"vm":"m"}`, nil, 400, `{"error":{"code":"InvalidRequest","message":"through the proxy only"}}`},
+		{"end", "POST", "/leases/end", `{"proxy":"http://m:s3cret@127.0.0.1:7443"}`, nil, 200, `{"ended":true}`},
+		{"end of nothing", "POST", "/leases/end", `{"proxy":"x"}`, nil, 200, `{"ended":false}`},
+		{"end of what", "POST", "/leases/end", `{}`, nil, 400, `{"error":{"code":"InvalidRequest","message":"The member 'proxy' is missing."}}`},
 		{"rotate", "POST", "/seal/rotate", "", nil, 200, `{"progress":{"newKey":true,"resealed":1,"total":2}}` + "\n" + `{"done":{"newKey":true,"resealed":2,"total":2}}` + "\n"},
 		{"no name", "POST", "/service-principals", `{}`, nil, 400, `{"error":{"code":"InvalidRequest","message":"The member 'name' is missing."}}`},
 		{"no resource", "POST", "/token", `{}`, nil, 400, `{"error":{"code":"InvalidRequest","message":"The member 'resource' is missing."}}`},

@@ -8,11 +8,12 @@ import (
 // diverting are the variables of the caller that would lead a client in the
 // namespace somewhere else: to another trust store, to another identity source
 // (clients.md 3.5), or to a real credential.
-var diverting = []string{
-	"SSL_CERT_DIR",
+var diverting = append([]string{"SSL_CERT_DIR", "AZURE_AUTHORITY_HOST", "AZURE_REGIONAL_AUTHORITY_NAME"}, endpoints...)
+
+// endpoints say where a machine's identity is to be had.
+var endpoints = []string{
 	"IDENTITY_ENDPOINT", "IDENTITY_HEADER", "IDENTITY_SERVER_THUMBPRINT", "IDENTITY_API_VERSION", "APPSETTING_WEBSITE_SITE_NAME",
 	"IMDS_ENDPOINT", "MSI_ENDPOINT", "MSI_SECRET", "AZURE_POD_IDENTITY_AUTHORITY_HOST",
-	"AZURE_AUTHORITY_HOST", "AZURE_REGIONAL_AUTHORITY_NAME",
 }
 
 // credentials prove an identity of another cloud.
@@ -45,17 +46,11 @@ const nodeExtra = "NODE_EXTRA_CA_CERTS"
 // Both must be readable by the command.
 func Env(base []string, bundlePath, caPath string) []string {
 	env := make([]string, 0, len(base)+len(trusting)+1)
-	dropped := credentials
-	if slices.ContainsFunc(base, func(entry string) bool { return slices.Contains(credentials, nameOf(entry)) }) {
-		dropped = append(slices.Clone(credentials), credentialNames...)
-	}
+	diverts := Diverting(base)
 	for _, entry := range base {
-		name := nameOf(entry)
-		if name == nodeExtra || slices.Contains(dropped, name) || slices.Contains(diverting, name) || slices.Contains(trusting, name) ||
-			slices.Contains(proxies, strings.ToUpper(name)) {
-			continue
+		if name := nameOf(entry); name != nodeExtra && !slices.Contains(diverts, name) && !slices.Contains(trusting, name) {
+			env = append(env, entry)
 		}
-		env = append(env, entry)
 	}
 	if caPath == "" {
 		caPath = bundlePath
@@ -64,6 +59,23 @@ func Env(base []string, bundlePath, caPath string) []string {
 		env = append(env, name+"="+bundlePath)
 	}
 	return append(env, nodeExtra+"="+caPath)
+}
+
+// Diverting lists the variables of base that would lead a client to another
+// proxy, another identity or another cloud's credential.
+func Diverting(base []string) []string {
+	dropped := credentials
+	if slices.ContainsFunc(base, func(entry string) bool { return slices.Contains(credentials, nameOf(entry)) }) {
+		dropped = append(slices.Clone(credentials), credentialNames...)
+	}
+	var names []string
+	for _, entry := range base {
+		name := nameOf(entry)
+		if slices.Contains(dropped, name) || slices.Contains(diverting, name) || slices.Contains(proxies, strings.ToUpper(name)) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 func nameOf(entry string) string {

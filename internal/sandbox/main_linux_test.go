@@ -19,6 +19,9 @@ import (
 // holdVariable makes the test binary a parent that runs one command and waits.
 const holdVariable = "SANDBOX_TEST_HOLD"
 
+// hereVariable makes it a parent that has no namespace for its command.
+const hereVariable = "SANDBOX_TEST_HERE"
+
 // supportedVariable makes the test binary print what Supported says.
 const supportedVariable = "SANDBOX_TEST_SUPPORTED"
 
@@ -29,7 +32,11 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	if script := os.Getenv(holdVariable); script != "" {
-		code, err := Run(context.Background(), Config{
+		run := Run
+		if os.Getenv(hereVariable) != "" {
+			run = Here
+		}
+		code, err := run(context.Background(), Config{
 			Command: []string{"sh", "-c", script}, Env: os.Environ(),
 			Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		})

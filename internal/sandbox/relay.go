@@ -42,22 +42,28 @@ func accept(ctx context.Context, l net.Listener, limit int, serve func(context.C
 	}
 }
 
-// relay joins inside to a connection that dial opens, and ends when both ways
-// have ended or ctx has.
+// relay joins inside to a connection that dial opens.
 func relay(ctx context.Context, inside net.Conn, dial func(context.Context) (net.Conn, error)) {
 	defer inside.Close()
 	outside, err := dial(ctx)
 	if err != nil {
 		return
 	}
-	defer outside.Close()
+	Join(ctx, inside, outside)
+}
+
+// Join passes bytes on between two connections, both ways, and closes them when
+// both ways have ended or ctx has. A half-close is passed on.
+func Join(ctx context.Context, a, b net.Conn) {
+	defer a.Close()
+	defer b.Close()
 	defer context.AfterFunc(ctx, func() {
-		inside.Close()
-		outside.Close()
+		a.Close()
+		b.Close()
 	})()
 	var wg sync.WaitGroup
-	wg.Go(func() { pour(outside, inside) })
-	wg.Go(func() { pour(inside, outside) })
+	wg.Go(func() { pour(b, a) })
+	wg.Go(func() { pour(a, b) })
 	wg.Wait()
 }
 

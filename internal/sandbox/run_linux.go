@@ -155,16 +155,6 @@ func closeAll(files []*os.File) {
 	}
 }
 
-// notify asks for the signals that watch deals with, except those that our own
-// caller had us ignore, as nohup does: the command inherits that.
-func notify(signals chan<- os.Signal) {
-	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
-		if !signal.Ignored(s) {
-			signal.Notify(signals, s)
-		}
-	}
-}
-
 // watch passes on signals and the caller's wish to end, until finished.
 func (h *half) watch(ctx context.Context, kill <-chan struct{}, signals <-chan os.Signal, finished <-chan struct{}) {
 	cancelled := ctx.Done()
@@ -188,16 +178,4 @@ func (h *half) watch(ctx context.Context, kill <-chan struct{}, signals <-chan o
 			h.kill()
 		}
 	}
-}
-
-// atTerminal tells whether we are in the foreground of a terminal, which sends
-// its interrupt to us and the command alike.
-func atTerminal() bool {
-	tty, err := os.OpenFile("/dev/tty", os.O_RDWR|syscall.O_NOCTTY, 0)
-	if err != nil {
-		return false
-	}
-	defer tty.Close()
-	group, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
-	return err == nil && group == unix.Getpgrp()
 }

@@ -53,15 +53,7 @@ func start(c Config, p plan) (*half, error) {
 		Env: append([]string{}, c.Env...), Dir: c.Dir, // never nil, which would be our own
 		ExtraFiles: []*os.File{theirs}, SysProcAttr: attr,
 	}
-	if c.Stdin != nil { // a nil *os.File in the interface would not be nil
-		cmd.Stdin = c.Stdin
-	}
-	if c.Stdout != nil {
-		cmd.Stdout = c.Stdout
-	}
-	if c.Stderr != nil {
-		cmd.Stderr = c.Stderr
-	}
+	c.files(cmd)
 	if err := cmd.Start(); err != nil {
 		ours.Close()
 		return nil, err

@@ -116,6 +116,7 @@ func (d Door) log(r *http.Request, e *Event, err error) {
 	case e.Status >= 500:
 		level = slog.LevelError
 	case e.Status == http.StatusUnauthorized && r.Header.Get("Authorization") == "":
+	case e.Status == http.StatusProxyAuthRequired && r.Header.Get("Proxy-Authorization") == "":
 	case e.Status >= 400:
 		level = slog.LevelInfo
 	}
