@@ -27,6 +27,7 @@ import (
 	"midas/internal/control"
 	"midas/internal/entra"
 	"midas/internal/imds"
+	"midas/internal/injection"
 	"midas/internal/keyvault"
 	"midas/internal/pki"
 	"midas/internal/provider/authorization"
@@ -50,6 +51,7 @@ type Config struct {
 	Tenant       string // GUID; "" is what the data directory has, or a new one
 	Subscription string // likewise
 	Sample       bool   // make a machine, a vault and a secret to play with
+	Development  bool   // let the operator move the clock and inject faults
 	RootKey      string // the seal's root key, in place of the one in DataDir
 	Log          *slog.Logger
 	Now          func() time.Time // nil is the machine's clock
@@ -70,6 +72,7 @@ type Server struct {
 	sts      *sts.Service
 	acts     *activity.Log
 	imds     *imds.Door
+	faults   *injection.Rules // nil but in development
 	front    net.Listener
 	socket   net.Listener
 	sockets  string // private directory of the machines' sockets
@@ -106,7 +109,10 @@ func New(ctx context.Context, c Config) (_ *Server, err error) {
 	}
 	s.sts = sts.New(sts.Config{DB: s.db, Root: s.root, Cloud: s.profile, Now: s.now, Log: s.log})
 	s.acts = activity.New(s.db, s.log)
-	s.imds = &imds.Door{DB: s.db, Sts: s.sts, Cloud: s.profile, Now: s.now, Log: s.log, Record: s.record}
+	if c.Development {
+		s.faults = &injection.Rules{}
+	}
+	s.imds = &imds.Door{DB: s.db, Sts: s.sts, Cloud: s.profile, Now: s.now, Log: s.log, Record: s.record, Faults: s.faults}
 	if s.sockets, err = os.MkdirTemp("", "midas-"); err != nil {
 		return nil, err
 	}
@@ -203,7 +209,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer end()
 	admin := control.Door{
 		Now: s.now, Log: s.log, Status: s.Status, Attach: s.attach, Token: s.operatorToken, Why: s.why, CreateServicePrincipal: s.createServicePrincipal,
-		Clock: s.showClock, AdvanceClock: s.advanceClock, Verify: s.verify, Backup: s.backup, Reseal: s.reseal,
+		Clock: s.showClock, AdvanceClock: s.advanceClock, Faults: s.listFaults, AddFault: s.addFault, ClearFaults: s.clearFaults, Verify: s.verify, Backup: s.backup, Reseal: s.reseal,
 	}
 	administration := wire.Server(admin.Routes(), s.log)
 	administration.BaseContext = func(net.Listener) context.Context { return ctx } // leases end with the server
