@@ -18,17 +18,24 @@ import (
 	"midas/internal/sandbox"
 )
 
-type runFlags struct{ data, vm string }
+type runFlags struct {
+	data, vm string
+	egress   bool
+}
 
 func newRun(stderr io.Writer) *cobra.Command {
 	var f runFlags
 	c := &cobra.Command{
-		Use:   "run [--vm NAME] -- COMMAND [ARGUMENT...]",
+		Use:   "run [--vm NAME] [--egress] -- COMMAND [ARGUMENT...]",
 		Short: "Run a command as if on a machine of the cloud",
 		Long: `Runs a command in a namespace where the cloud's names resolve to this cloud, its CA is
 trusted, and nothing else can be reached. With --vm the metadata service at
-169.254.169.254 answers as that virtual machine's. The command's exit code is passed on.`,
-		Example: "  midas run --vm ubuntu -- curl -H Metadata:true 'http://169.254.169.254/metadata/instance?api-version=2021-02-01'\n  midas run --vm ubuntu -- python3 app.py",
+169.254.169.254 answers as that virtual machine's. The command's exit code is passed on.
+
+With --egress everything else that this machine reaches can be reached, too: by name, as
+this machine resolves names, and this machine's own loopback as host.midas.internal. The
+cloud's names stay in, and link-local addresses are never reached.`,
+		Example: "  midas run --vm ubuntu -- curl -H Metadata:true 'http://169.254.169.254/metadata/instance?api-version=2021-02-01'\n  midas run --vm ubuntu -- python3 app.py\n  midas run --vm ubuntu --egress -- psql -h host.midas.internal",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usageError{errors.New("there is no command to run")}
@@ -46,6 +53,7 @@ trusted, and nothing else can be reached. With --vm the metadata service at
 	c.Flags().SetInterspersed(false) // what follows the command's name is the command's
 	dataFlag(c, &f.data)
 	c.Flags().StringVar(&f.vm, "vm", "", "`name` or resource id of the virtual machine to be")
+	c.Flags().BoolVar(&f.egress, "egress", false, "let the command reach what this machine reaches")
 	return c
 }
 
@@ -70,6 +78,13 @@ func runCommand(ctx context.Context, f runFlags, command []string) (int, error) 
 	world, err := world(s, lease.Attachment)
 	if err != nil {
 		return 0, err
+	}
+	if f.egress {
+		profile, err := cloud.Lookup(s.Cloud)
+		if err != nil {
+			return 0, err
+		}
+		world.Egress = &sandbox.Egress{Withhold: profile.Owns}
 	}
 	world.Command, world.Stdin, world.Stdout, world.Stderr = command, os.Stdin, os.Stdout, os.Stderr
 	// The sandbox passes signals on itself, each as it is.

@@ -50,6 +50,13 @@ func relay(ctx context.Context, inside net.Conn, dial func(context.Context) (net
 	if err != nil {
 		return
 	}
+	join(ctx, inside, outside)
+}
+
+// join copies both ways between two connections until both ways have ended or
+// ctx has, and closes them.
+func join(ctx context.Context, inside, outside net.Conn) {
+	defer inside.Close()
 	defer outside.Close()
 	defer context.AfterFunc(ctx, func() {
 		inside.Close()
