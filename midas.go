@@ -27,6 +27,7 @@ import (
 	"midas/internal/control"
 	"midas/internal/entra"
 	"midas/internal/imds"
+	"midas/internal/injection"
 	"midas/internal/keyvault"
 	"midas/internal/pki"
 	"midas/internal/provider/authorization"
@@ -51,6 +52,7 @@ type Config struct {
 	Tenant       string // GUID; "" is what the data directory has, or a new one
 	Subscription string // likewise
 	Sample       bool   // make a machine, a vault and a secret to play with
+	Development  bool   // let the operator move the clock and inject faults
 	RootKey      string // the seal's root key, in place of the one in DataDir
 	Log          *slog.Logger
 	Now          func() time.Time // nil is the machine's clock
@@ -71,6 +73,7 @@ type Server struct {
 	sts      *sts.Service
 	acts     *activity.Log
 	imds     *imds.Door
+	faults   *injection.Rules // nil but in development
 	front    net.Listener
 	parted   *proxy.Front // front, by the first byte of each connection
 	proxy    *proxy.Door
@@ -110,7 +113,10 @@ func New(ctx context.Context, c Config) (_ *Server, err error) {
 	}
 	s.sts = sts.New(sts.Config{DB: s.db, Root: s.root, Cloud: s.profile, Now: s.now, Log: s.log})
 	s.acts = activity.New(s.db, s.log)
-	s.imds = &imds.Door{DB: s.db, Sts: s.sts, Cloud: s.profile, Now: s.now, Log: s.log, Record: s.record}
+	if c.Development {
+		s.faults = &injection.Rules{}
+	}
+	s.imds = &imds.Door{DB: s.db, Sts: s.sts, Cloud: s.profile, Now: s.now, Log: s.log, Record: s.record, Faults: s.faults}
 	if s.sockets, err = os.MkdirTemp("", "midas-"); err != nil {
 		return nil, err
 	}
@@ -209,7 +215,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer end()
 	admin := control.Door{
 		Now: s.now, Log: s.log, Status: s.Status, Attach: s.attach, Token: s.operatorToken, Why: s.why, CreateServicePrincipal: s.createServicePrincipal,
-		Clock: s.showClock, AdvanceClock: s.advanceClock, Verify: s.verify, Backup: s.backup, Reseal: s.reseal,
+		Clock: s.showClock, AdvanceClock: s.advanceClock, Faults: s.listFaults, AddFault: s.addFault, ClearFaults: s.clearFaults, Verify: s.verify, Backup: s.backup, Reseal: s.reseal,
 		Lease: func(_ context.Context, q control.AttachRequest) (control.Attachment, error) { return s.stand(ctx, q) }, EndLease: s.endStanding,
 	}
 	administration := wire.Server(admin.Routes(), s.log)

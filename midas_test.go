@@ -20,7 +20,7 @@ import (
 )
 
 func config(dir string) midas.Config {
-	return midas.Config{DataDir: dir, Listen: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler)}
+	return midas.Config{DataDir: dir, Listen: "127.0.0.1:0", Development: true, Log: slog.New(slog.DiscardHandler)}
 }
 
 // dataDir is a short path: sockets have short names.

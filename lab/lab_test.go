@@ -1,7 +1,8 @@
 // Package lab holds the labs: the users' own commands, the tutorials among them,
 // against the real binary. It owns the scripts (*.txtar), the commands they add to
-// testscript (lab_test.go, cloud_test.go, az_test.go) and the real clients (clients/).
-// It knows the product only as its users do and imports none of it.
+// testscript (lab_test.go, cloud_test.go, az_test.go, postgres_test.go) and the real clients (clients/).
+// It knows the product only as its users do and imports none of it, but for the tests'
+// own PostgreSQL.
 package lab
 
 import (
@@ -105,6 +106,7 @@ func runLabs(t *testing.T, cloud string, labs ...string) {
 			"vault":    cmdVault,
 			"capture":  cmdCapture,
 			"clients":  cmdClients,
+			"postgres": cmdPostgres,
 		},
 	})
 }

@@ -29,7 +29,7 @@ func shortDir(t *testing.T) string {
 // serve runs a cloud with the sample in dir until the returned function ends it.
 func serve(t *testing.T, dir string) (stop func()) {
 	t.Helper()
-	s, err := midas.New(t.Context(), midas.Config{DataDir: dir, Listen: "127.0.0.1:0", Sample: true, RootKey: os.Getenv("MIDAS_ROOT_KEY"), Log: slog.New(slog.DiscardHandler)})
+	s, err := midas.New(t.Context(), midas.Config{DataDir: dir, Listen: "127.0.0.1:0", Sample: true, Development: true, RootKey: os.Getenv("MIDAS_ROOT_KEY"), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,8 +38,12 @@ there: extension, appservice, appservice2017, azureml, cloudshell, servicefabric
 
 With --via proxy the command keeps the network that it has, and is led to the cloud by the
 variables that clients read for a proxy and for trust: for systems without namespaces. The
-proxy reaches this cloud and the machine's own addresses, and with --egress other hosts.`,
-		Example: "  midas run --vm ubuntu -- curl -H Metadata:true 'http://169.254.169.254/metadata/instance?api-version=2021-02-01'\n  midas run --vm ubuntu --source appservice -- az login --identity\n  midas run --vm ubuntu -- python3 app.py",
+proxy reaches this cloud and the machine's own addresses.
+
+With --egress everything else that this machine reaches can be reached, too. In a namespace
+that is by name, as this machine resolves names, and this machine's own loopback is
+host.midas.internal. The cloud's names stay in, and link-local addresses are never reached.`,
+		Example: "  midas run --vm ubuntu -- curl -H Metadata:true 'http://169.254.169.254/metadata/instance?api-version=2021-02-01'\n  midas run --vm ubuntu --source appservice -- az login --identity\n  midas run --vm ubuntu -- python3 app.py\n  midas run --vm ubuntu --egress -- psql -h host.midas.internal",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usageError{errors.New("there is no command to run")}
@@ -62,17 +66,14 @@ proxy reaches this cloud and the machine's own addresses, and with --egress othe
 	c.Flags().StringVar(&f.vm, "vm", "", "`name` or resource id of the virtual machine to be")
 	c.Flags().StringVar(&f.source, "source", "", "`where` the machine's identity is found; imds if not given")
 	c.Flags().StringVar(&f.via, "via", control.ViaNamespace, "`way` to the cloud: namespace (Linux) or proxy (everywhere)")
-	c.Flags().BoolVar(&f.egress, "egress", false, "let the command reach other hosts, too")
+	c.Flags().BoolVar(&f.egress, "egress", false, "let the command reach what this machine reaches")
 	return c
 }
 
 // check finds what does not go together.
 func (f runFlags) check() error {
-	switch {
-	case f.via != control.ViaNamespace && f.via != control.ViaProxy:
+	if f.via != control.ViaNamespace && f.via != control.ViaProxy {
 		return usageError{fmt.Errorf("--via %q is neither %s nor %s", f.via, control.ViaNamespace, control.ViaProxy)}
-	case f.egress && f.via != control.ViaProxy:
-		return usageError{errors.New("--egress needs --via proxy")}
 	}
 	return nil
 }
@@ -101,6 +102,13 @@ func runCommand(ctx context.Context, f runFlags, command []string) (int, error) 
 	world, err := world(s, lease.Attachment)
 	if err != nil {
 		return 0, err
+	}
+	if f.egress {
+		profile, err := cloud.Lookup(s.Cloud)
+		if err != nil {
+			return 0, err
+		}
+		world.Egress = &sandbox.Egress{Withhold: profile.Owns}
 	}
 	world.Command, world.Stdin, world.Stdout, world.Stderr = command, os.Stdin, os.Stdout, os.Stderr
 	// The sandbox passes signals on itself, each as it is.

@@ -73,7 +73,7 @@ func up(ctx context.Context, f upFlags, stdout, stderr io.Writer) error {
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
 	server, err := midas.New(ctx, midas.Config{DataDir: dir, Listen: f.listen, Cloud: f.cloud, Tenant: f.tenant, Subscription: f.subscription,
-		Sample: f.sample, RootKey: os.Getenv("MIDAS_ROOT_KEY"), Log: log})
+		Sample: f.sample, Development: true, RootKey: os.Getenv("MIDAS_ROOT_KEY"), Log: log})
 	if err != nil {
 		return err
 	}

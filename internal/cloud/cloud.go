@@ -106,6 +106,18 @@ func (p Profile) Serves(host string) bool {
 	return slices.Contains(p.ExactHosts(), host)
 }
 
+// Owns reports whether a name, in any case, is the cloud's or below one that
+// is, whether it answers for it or not: such a name is nobody else's.
+func (p Profile) Owns(host string) bool {
+	host = "." + strings.ToLower(strings.TrimSuffix(host, "."))
+	for _, name := range append(p.ExactHosts(), p.VaultSuffix) {
+		if strings.HasSuffix(host, "."+name) {
+			return true
+		}
+	}
+	return false
+}
+
 // VaultName returns the vault that a host name means: one label below the suffix.
 func (p Profile) VaultName(host string) (string, bool) {
 	name, ok := strings.CutSuffix(strings.ToLower(host), "."+p.VaultSuffix)

@@ -15,6 +15,9 @@ func TestProfiles(t *testing.T) {
 			if host == "" || !p.Serves(strings.ToUpper(host)+".") {
 				t.Errorf("%s does not serve its own %q", name, host)
 			}
+			if !p.Owns(strings.ToUpper(host)+".") || !p.Owns("deeper."+host) || p.Owns("not"+host) {
+				t.Errorf("%s does not own what belongs to %q", name, host)
+			}
 		}
 		if v, ok := p.VaultName("KV1." + p.VaultSuffix); !ok || v != "kv1" {
 			t.Errorf("%s: vault %q", name, v)
@@ -22,6 +25,9 @@ func TestProfiles(t *testing.T) {
 		for _, host := range []string{p.VaultSuffix, "a.b." + p.VaultSuffix, "." + p.VaultSuffix, "example.org", ""} {
 			if p.Serves(host) {
 				t.Errorf("%s serves %q", name, host)
+			}
+			if want := strings.HasSuffix(host, p.VaultSuffix); p.Owns(host) != want {
+				t.Errorf("%s owns %q: %v", name, host, !want)
 			}
 		}
 		if _, ok := p.Location(" " + p.Locations[0].DisplayName); !ok {

@@ -34,6 +34,11 @@ type Door struct {
 	Clock        func() Clock
 	AdvanceClock func(ctx context.Context, by string) (Clock, error)
 
+	// Faults are what requests to machines' endpoints are to suffer.
+	Faults      func() (Faults, error)
+	AddFault    func(ctx context.Context, q FaultRequest) (Fault, error)
+	ClearFaults func(id string) error
+
 	// Verify looks through all that is stored.
 	Verify func(ctx context.Context) (Report, error)
 
@@ -79,6 +84,9 @@ func (d Door) Routes() http.Handler {
 
 		"/clock":         {http.MethodGet, d.clock},
 		"/clock/advance": {http.MethodPost, d.advanceClock},
+		"/faults":        {http.MethodGet, d.faults},
+		"/faults/add":    {http.MethodPost, d.addFault},
+		"/faults/clear":  {http.MethodPost, d.clearFaults},
 		"/verify":        {http.MethodPost, d.verify},
 		"/backup":        {http.MethodPost, d.backup},
 		"/seal/rotate":   {http.MethodPost, d.rotateSeal},

@@ -56,6 +56,19 @@ func testDoor() Door {
 			}
 			return Clock{Now: testClock.Now, Offset: by}, nil
 		},
+		Faults: func() (Faults, error) { return Faults{[]Fault{testFault}}, nil },
+		AddFault: func(_ context.Context, q FaultRequest) (Fault, error) {
+			if q.Status == 200 {
+				return Fault{}, fault.New(fault.Invalid, "no failure\nhint: say 500").At("status")
+			}
+			return Fault{ID: "7", FaultRequest: q}, nil
+		},
+		ClearFaults: func(id string) error {
+			if id == "8" {
+				return fault.New(fault.NotFound, "no such fault")
+			}
+			return nil
+		},
 		Verify: func(context.Context) (Report, error) {
 			return Report{Checks: []Check{{"things", 3, 1}}, Faults: []string{"thing 2 is bad"}}, nil
 		},

@@ -15,12 +15,13 @@ import (
 	"time"
 
 	"midas/internal/cloud"
+	"midas/internal/injection"
 	"midas/internal/store"
 	"midas/internal/sts"
 	"midas/internal/wire"
 )
 
-// Door is the metadata service and its kin. All fields but Record are needed.
+// Door is the metadata service and its kin. All fields but Record and Faults are needed.
 type Door struct {
 	DB     *store.DB
 	Sts    *sts.Service
@@ -28,6 +29,7 @@ type Door struct {
 	Now    func() time.Time
 	Log    *slog.Logger
 	Record func(wire.Event)
+	Faults *injection.Rules // of requests that are to fail; nil where there never are any
 
 	machines machines
 }
@@ -54,6 +56,9 @@ func (m *Machine) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	if len(segs) == 0 || !strings.EqualFold(segs[0], "metadata") {
 		return errNotFound
+	}
+	if path := segs[1:]; m.faulty(r, path) {
+		return m.suffer(w, r, path)
 	}
 	return m.route(w, r, segs[1:])
 }

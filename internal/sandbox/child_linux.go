@@ -27,9 +27,10 @@ const childSocket = 3
 // What the child half reports, one octet before the text. Nothing at all after
 // reportReady means that the command has been started.
 const (
-	reportReady         = 'r' // with the sockets: the name server's UDP and TCP, then Addrs
+	reportReady         = 'r' // with the sockets: the name server's UDP and TCP, then Addrs, then the way out
 	reportFailed        = 'f'
 	reportDenied        = 'd' // the kernel refused: namespaces are of no use here
+	reportNoWayOut      = 'o' // the link to the outside cannot be made
 	reportNotFound      = 'n'
 	reportNotExecutable = 'x'
 )
@@ -62,7 +63,10 @@ func child(command []string) int {
 		return codeFailed // the parent has gone
 	}
 	sockets, err := build(p)
+	var t tunnelError
 	switch {
+	case errors.As(err, &t):
+		return report(conn, reportNoWayOut, err)
 	case errors.Is(err, fs.ErrPermission):
 		return report(conn, reportDenied, err)
 	case err != nil:
@@ -124,7 +128,12 @@ func build(p plan) ([]*os.File, error) {
 	if err := cover(p.Scratch, p.Overlays); err != nil {
 		return nil, err
 	}
-	return listen(p.Addrs)
+	sockets, err := listen(p.Addrs)
+	if err != nil || !p.Egress {
+		return sockets, err
+	}
+	far, err := tunnel()
+	return append(sockets, far), err
 }
 
 // cover mounts the overlays. Their files live in a file system in memory that

@@ -64,7 +64,7 @@ func Run(ctx context.Context, c Config) (exitCode int, err error) {
 
 // live takes a started half through its life, to its exit code.
 func (h *half) live(ctx context.Context, c Config, scratch string) (int, error) {
-	files, err := h.ready(len(c.Listeners) + 2)
+	files, err := h.ready(c.sockets())
 	if err != nil {
 		return h.stillborn(err)
 	}
@@ -102,14 +102,54 @@ func (h *half) stillborn(cause error) (int, error) {
 		return codeNotExecutable, f
 	case reportDenied:
 		return codeFailed, because(f)
+	case reportNoWayOut:
+		return codeFailed, noWayOut(f, tunDevice)
 	default:
 		return codeFailed, fmt.Errorf("sandbox: %w", f)
 	}
 }
 
+// sockets is how many descriptors the child half passes.
+func (c Config) sockets() int {
+	n := len(c.Listeners) + 2
+	if c.Egress != nil {
+		n++
+	}
+	return n
+}
+
 // serve answers on the sockets from inside until stop, which waits for the end
-// of all that it started. The first two sockets are the name server's.
+// of all that it started. The first two sockets are the name server's; a way out
+// is the last.
 func serve(ctx context.Context, c Config, files []*os.File) (stop func(), err error) {
+	// A command that was asked to end may still want to say goodbye to a server.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	closeWay := func() {}
+	if c.Egress != nil {
+		last := len(files) - 1
+		if closeWay, err = c.Egress.open(ctx, files[last], c.Hosts); err != nil {
+			cancel()
+			closeAll(files[:last])
+			return nil, err
+		}
+		files = files[:last]
+	}
+	closeListeners, err := serveListeners(ctx, c, files)
+	if err != nil {
+		cancel()
+		closeWay()
+		return nil, err
+	}
+	return func() {
+		cancel()
+		closeListeners()
+		closeWay()
+	}, nil
+}
+
+// serveListeners answers on the name server's sockets and the listeners until
+// stop, before which ctx has to end.
+func serveListeners(ctx context.Context, c Config, files []*os.File) (stop func(), err error) {
 	defer closeAll(files) // what is made of them holds descriptors of its own
 	packets, err := net.FilePacketConn(files[0])
 	if err != nil {
@@ -130,12 +170,11 @@ func serve(ctx context.Context, c Config, files []*os.File) (stop func(), err er
 		}
 		listeners = append(listeners, l)
 	}
-	// A command that was asked to end may still want to say goodbye to a server.
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
-	wg.Go(func() { serveUDP(packets, c.Hosts) })
+	n := names{c.Hosts, c.Egress}
+	wg.Go(func() { serveUDP(ctx, packets, n) })
 	wg.Go(func() {
-		accept(ctx, listeners[0], maxStreams, func(ctx context.Context, conn net.Conn) { serveTCP(ctx, conn, c.Hosts) })
+		accept(ctx, listeners[0], maxStreams, func(ctx context.Context, conn net.Conn) { serveTCP(ctx, conn, n) })
 	})
 	for i, l := range c.Listeners {
 		wg.Go(func() {
@@ -143,7 +182,6 @@ func serve(ctx context.Context, c Config, files []*os.File) (stop func(), err er
 		})
 	}
 	return func() {
-		cancel()
 		closeSockets()
 		wg.Wait()
 	}, nil

@@ -1,11 +1,13 @@
 // Package sandbox owns the world in which `midas run` starts a command: a user,
 // network and mount namespace where chosen names resolve to listeners of ours,
-// where the installation's CA is trusted, and from which no route leads out.
+// where the installation's CA is trusted, and from which no route leads out
+// unless its caller asks for a way out.
 //
 // It does not know what is served behind a listener, which names a cloud has, or
 // how certificates are made: callers hand in addresses, a name test and bundles.
 // It may import the standard library, golang.org/x/sys/unix,
-// golang.org/x/net/dns/dnsmessage and github.com/vishvananda/netlink only.
+// golang.org/x/net/dns/dnsmessage, github.com/vishvananda/netlink, and
+// gvisor.dev/gvisor's network stack only.
 package sandbox
 
 import (
@@ -27,6 +29,9 @@ type Config struct {
 	// Listeners are the addresses opened inside the namespace. Port 53 of
 	// 127.0.0.1 is taken by the sandbox's own name server.
 	Listeners []Listener
+
+	// Egress is a way out of the namespace. Nil leaves it closed.
+	Egress *Egress
 
 	// Bundle is the PEM of all trusted roots, mounted over each bundle file that
 	// this system has. Empty means no mount.
@@ -106,6 +111,6 @@ func (c Config) check() error {
 	return nil
 }
 
-// maxListeners leaves room for the name server's two sockets in the 253
-// descriptors that the kernel passes in one message (SCM_MAX_FD).
+// maxListeners leaves room for the name server's two sockets and the way out in
+// the 253 descriptors that the kernel passes in one message (SCM_MAX_FD).
 const maxListeners = 250

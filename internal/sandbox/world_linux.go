@@ -14,6 +14,7 @@ type plan struct {
 	Scratch  string // an empty directory, for the child half's own mount
 	Overlays []overlay
 	Addrs    []string // TCP listeners, in the order of Config.Listeners
+	Egress   bool     // make a link to the outside
 }
 
 // overlay is a file that is mounted over each of Targets.
@@ -50,11 +51,14 @@ var cachePlaces = []string{"/run/nscd/socket", "/var/run/nscd/socket"}
 
 const resolvConf = "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"
 
+// egressResolvConf has time for names that are asked for outside.
+const egressResolvConf = "nameserver 127.0.0.1\noptions timeout:10 attempts:2\n"
+
 // prepare says what the world of c is made of. root is "/" outside tests. A
 // place that does not exist stays away: without resolv.conf or nsswitch.conf the
 // C libraries use files, then 127.0.0.1, as we want.
 func prepare(root string, c Config) (plan, error) {
-	var p plan
+	p := plan{Egress: c.Egress != nil}
 	for _, l := range c.Listeners {
 		p.Addrs = append(p.Addrs, l.Addr)
 	}
@@ -72,7 +76,11 @@ func prepare(root string, c Config) (plan, error) {
 		}
 	}
 	add(hostsFile(hostname), "/etc/hosts")
-	add([]byte(resolvConf), "/etc/resolv.conf")
+	if p.Egress {
+		add([]byte(egressResolvConf), "/etc/resolv.conf")
+	} else {
+		add([]byte(resolvConf), "/etc/resolv.conf")
+	}
 	add(nsswitch(services), "/etc/nsswitch.conf")
 	add(nil, cachePlaces...)
 	if len(c.Bundle) > 0 {

@@ -1,7 +1,9 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +15,7 @@ import (
 // Postgres is a private cluster of one test.
 type Postgres struct {
 	bin, socket string
+	port        string // "" is PostgreSQL's own
 	owner       *owner // who runs it in root's stead; nil is this user
 	databases   atomic.Int64
 }
@@ -20,6 +23,26 @@ type Postgres struct {
 // StartPostgres makes and starts a cluster in a temporary directory. A machine
 // without PostgreSQL's server programs fails the test: nothing is skipped.
 func StartPostgres(t testing.TB) *Postgres {
+	t.Helper()
+	return startPostgres(t, "", "")
+}
+
+// StartPostgresTCP is [StartPostgres], and listens on a port of 127.0.0.1 as well.
+func StartPostgresTCP(t testing.TB) (pg *Postgres, port string) {
+	t.Helper()
+	const address = "127.0.0.1"
+	l, err := net.Listen("tcp", address+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, err = net.SplitHostPort(l.Addr().String())
+	if err := errors.Join(err, l.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return startPostgres(t, address, port), port
+}
+
+func startPostgres(t testing.TB, address, port string) *Postgres {
 	t.Helper()
 	programs, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
 	if len(programs) == 0 {
@@ -30,13 +53,13 @@ func StartPostgres(t testing.TB) *Postgres {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	pg := &Postgres{bin: filepath.Dir(programs[len(programs)-1]), socket: dir}
+	pg := &Postgres{bin: filepath.Dir(programs[len(programs)-1]), socket: dir, port: port}
 	if pg.owner, err = disownRoot(dir); err != nil {
 		t.Fatal(err)
 	}
 	data := filepath.Join(dir, "data")
 	pg.run(t, "initdb", "--auth=trust", "--username=midas", "--no-sync", "--encoding=UTF8", "--no-locale", "--pgdata="+data)
-	server := pg.command("postgres", "-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200")
+	server := pg.command("postgres", "-D", data, "-k", dir, "-c", "listen_addresses="+address, "-c", "fsync=off", "-c", "max_connections=200")
 	log := &strings.Builder{}
 	server.Stderr = log
 	if err := server.Start(); err != nil {
@@ -62,6 +85,9 @@ func StartPostgres(t testing.TB) *Postgres {
 func (pg *Postgres) command(program string, args ...string) *exec.Cmd {
 	c := exec.Command(filepath.Join(pg.bin, program), args...)
 	c.Dir = pg.socket
+	if pg.port != "" {
+		c.Env = append(os.Environ(), "PGPORT="+pg.port) // the server reads it, too
+	}
 	pg.owner.run(c)
 	return c
 }
