@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -20,10 +21,16 @@ import (
 	"midas/internal/fault"
 )
 
-// guest is a program on a machine, or beside a proxy: it connects to the
-// endpoints of one lease and no other.
+// guest is a program on a machine, or behind a proxy that it asks for every
+// address: it connects to the endpoints of one lease and no other.
 func guest(a control.Attachment, config *tls.Config) *http.Client {
-	return &http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true, DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
+	proxy := func(*http.Request) (*url.URL, error) {
+		if a.Proxy == "" {
+			return nil, nil
+		}
+		return url.Parse(a.Proxy)
+	}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true, Proxy: proxy, DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
 		if socket := a.Socket(addr); socket != "" {
 			return new(net.Dialer).DialContext(ctx, "unix", socket)
 		}
@@ -161,8 +168,8 @@ func TestSources(t *testing.T) {
 				}
 				checkPlaces(t, via, source, lease.Attachment)
 				lease.Close()
-				for err == nil { // the server learns of it in a moment
-					_, _, err = ask(t.Context(), lease.Attachment, source, nil)
+				for status := http.StatusOK; err == nil && status == http.StatusOK; { // the server learns of it in a moment
+					_, status, err = ask(t.Context(), lease.Attachment, source, nil)
 				}
 			})
 		}
@@ -173,7 +180,7 @@ func TestSources(t *testing.T) {
 // nothing is reachable without a credential, and that no two leases share one.
 func checkPlaces(t *testing.T, via, source string, a control.Attachment) {
 	t.Helper()
-	imds := a.Socket("169.254.169.254:80") != ""
+	imds := slices.ContainsFunc(a.Endpoints, func(e control.LocalEndpoint) bool { return e.Addr == "169.254.169.254:80" })
 	if imds != (source == "") {
 		t.Errorf("the metadata service answers: %v", imds)
 	}

@@ -83,7 +83,7 @@ func TestAzureCloud(t *testing.T) {
 // TestAzureChinaCloud walks the tutorials again where the first of them is set:
 // the same text under other names.
 func TestAzureChinaCloud(t *testing.T) {
-	runLabs(t, "AzureChinaCloud", "002-resource-manager.txtar", "004-key-vault.txtar")
+	runLabs(t, "AzureChinaCloud", "002-resource-manager.txtar", "003-vm-extension.txtar", "004-key-vault.txtar")
 }
 
 func runLabs(t *testing.T, cloud string, labs ...string) {
