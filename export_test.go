@@ -10,3 +10,6 @@ import (
 func (s *Server) Reseal(ctx context.Context, progress func(control.Resealed)) (control.Resealed, error) {
 	return s.reseal(ctx, progress)
 }
+
+// MaxStanding is how many leases there may be that nobody holds.
+const MaxStanding = maxStanding

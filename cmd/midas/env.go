@@ -128,7 +128,7 @@ func undoCommand(f envFlags) string {
 
 // quoteWord quotes for a POSIX shell where there is something to quote.
 func quoteWord(s string) string {
-	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:\\") == "" {
+	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:") == "" && s != "" {
 		return s
 	}
 	return quoteSh(s)
