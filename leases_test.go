@@ -248,4 +248,3 @@ func TestFrontPortGreets(t *testing.T) {
 		t.Errorf("who waits is not waited for: %v", err)
 	}
 }
-
