@@ -33,6 +33,7 @@ import (
 	"midas/internal/provider/compute"
 	keyvaultprovider "midas/internal/provider/keyvault"
 	"midas/internal/provider/managedidentity"
+	"midas/internal/provider/network"
 	"midas/internal/seal"
 	"midas/internal/store"
 	"midas/internal/sts"
@@ -141,6 +142,7 @@ func (s *Server) providers() []arm.Provider {
 		compute.Provider(),
 		keyvaultprovider.Provider(s.root),
 		managedidentity.Provider(),
+		network.Provider(),
 	}
 }
 

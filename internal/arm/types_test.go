@@ -99,12 +99,23 @@ func pathOf(namespace string, typ arm.Type) string {
 	return path
 }
 
+// least is the least that the properties of a type say, where they say something.
+var least = map[string]string{
+	"Microsoft.Compute/disks":             `{"creationData":{"createOption":"Empty"},"diskSizeGB":4}`,
+	"Microsoft.Network/virtualNetworks":   `{"addressSpace":{"addressPrefixes":["10.1.0.0/16"]}}`,
+	"Microsoft.Network/networkInterfaces": `{"ipConfigurations":[{"name":"one","properties":{"subnet":{"id":"$SUBNET"}}}]}`,
+}
+
 // trackedType makes one and finds it again under every spelling and in every list.
 func (w *world) trackedType(t *testing.T, path, typ string) {
 	t.Helper()
 	body := `{"location":"West US","tags":{"a":"B"}}`
 	if typ == w.vars["$KVS"] {
 		body = strings.Replace(vaultBody, `"location"`, `"tags":{"a":"B"},"location"`, 1)
+	}
+	if more := least[typ]; more != "" {
+		w.subnet(t)
+		body = strings.Replace(body, `"location"`, `"properties":`+w.expand(more)+`,"location"`, 1)
 	}
 	a := w.send(t, w.request("", "PUT "+strings.ToLower(path), body))
 	if a.status != 200 && a.status != 201 || !strings.EqualFold(a.at("id"), path) || a.at("type") != typ || a.at("location") != "westus" || a.at("tags.a") != "B" {

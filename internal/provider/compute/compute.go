@@ -1,6 +1,6 @@
 // Package compute is the resource provider Microsoft.Compute: virtual
-// machines, as far as they have an identity and facts about themselves
-// (control-plane.md D2, D3). It may import the arm door and everything below it.
+// machines, as far as they have an identity and facts about themselves, and
+// managed disks (control-plane.md D2, D3). It may import the arm door and everything below it.
 package compute
 
 import (
@@ -28,7 +28,7 @@ func Provider() arm.Provider {
 		Names: arm.NameRule{Pattern: regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9._-]{0,62}[A-Za-z0-9_])?$`), Code: "InvalidParameter",
 			Says: "1 to 64 letters, digits, hyphens, underscores and full stops, with neither a hyphen nor a full stop at its ends"},
 		Prepare: prepare, Show: show,
-	}}}
+	}, disks()}}
 }
 
 // machine is what the provider itself reads and completes of a virtual
@@ -94,7 +94,10 @@ func prepare(c *arm.Change) error {
 	if err := forget(c.New, "adminPassword", "customData"); err != nil {
 		return err
 	}
-	return arm.SetProperties(c.New, vm)
+	if err := arm.SetProperties(c.New, vm); err != nil {
+		return err
+	}
+	return attach(c)
 }
 
 func (d *osDisk) complete(r *resource.Resource, was machine, image *imageReference) {
