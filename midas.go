@@ -99,7 +99,7 @@ func New(ctx context.Context, c Config) (_ *Server, err error) {
 	}
 	// Real clients check certificates against their own clocks, so the CA
 	// keeps the machine's time.
-	if s.ca, err = pki.Open(filepath.Join(c.DataDir, "ca"), pki.Names{Exact: s.profile.ExactHosts(), Wildcards: s.profile.WildcardHosts()}, time.Now); err != nil {
+	if s.ca, err = pki.Open(filepath.Join(c.DataDir, "ca"), pki.Names{Exact: s.profile.ExactHosts(), Wildcards: s.profile.WildcardHosts(), Attest: s.profile.MetadataHost}, time.Now); err != nil {
 		return nil, err
 	}
 	if err = os.WriteFile(s.bundleFile(), s.ca.Bundle(), 0o644); err != nil {
@@ -107,7 +107,7 @@ func New(ctx context.Context, c Config) (_ *Server, err error) {
 	}
 	s.sts = sts.New(sts.Config{DB: s.db, Root: s.root, Cloud: s.profile, Now: s.now, Log: s.log})
 	s.acts = activity.New(s.db, s.log)
-	s.imds = &imds.Door{DB: s.db, Sts: s.sts, Cloud: s.profile, Now: s.now, Log: s.log, Record: s.record}
+	s.imds = &imds.Door{DB: s.db, Sts: s.sts, Attest: s.ca.Attest, Cloud: s.profile, Now: s.now, Log: s.log, Record: s.record}
 	if s.sockets, err = os.MkdirTemp("", "midas-"); err != nil {
 		return nil, err
 	}

@@ -58,7 +58,7 @@ func TestDocumentIsInOrder(t *testing.T) {
 			}
 		}
 	}
-	check("", describe(vm, newWorld(t).Cloud))
+	check("", describe(vm, readProperties(vm), surroundings{}, newWorld(t).Cloud))
 }
 
 // TestPropertiesOfAnyShape: what another room stored never breaks the document.

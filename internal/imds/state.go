@@ -22,6 +22,7 @@ type state struct {
 	at         epochs
 	tenant     azure.TenantID
 	document   object // what /metadata/instance shows; nil where the machine is gone
+	balancers  object // what /metadata/loadbalancer shows; nil where there is none
 	identities []identity
 	tokens     atomic.Pointer[tokens]
 }
@@ -70,7 +71,12 @@ func (m *machine) load(tx *store.Tx) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &state{tenant: sub.Tenant, document: describe(vm, m.Cloud)}
+	p := readProperties(vm)
+	around, err := look(tx, p)
+	if err != nil {
+		return nil, err
+	}
+	s := &state{tenant: sub.Tenant, document: describe(vm, p, around, m.Cloud), balancers: describeBalancers(around)}
 	if vm.Identity == nil {
 		return s, nil
 	}

@@ -14,6 +14,7 @@ import (
 	"midas/internal/arm"
 	"midas/internal/azure"
 	"midas/internal/resource"
+	"midas/internal/scheduledevents"
 )
 
 // TypeVirtualMachine is the full type of a virtual machine.
@@ -27,7 +28,7 @@ func Provider() arm.Provider {
 		Tracked:  true, Identity: true, ETag: true,
 		Names: arm.NameRule{Pattern: regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9._-]{0,62}[A-Za-z0-9_])?$`), Code: "InvalidParameter",
 			Says: "1 to 64 letters, digits, hyphens, underscores and full stops, with neither a hyphen nor a full stop at its ends"},
-		Prepare: prepare, Show: show,
+		Prepare: prepare, Show: show, Remove: remove,
 	}, disks()}}
 }
 
@@ -134,6 +135,9 @@ func without(names ...string) func(map[string]json.RawMessage) {
 		}
 	}
 }
+
+// remove drops the maintenance that was announced to a machine.
+func remove(c *arm.Change) error { return scheduledevents.Forget(c.Tx, c.Old.ID) }
 
 // show leaves the user data out unless it is asked for.
 func show(c *arm.Call, r *resource.Resource) error {
