@@ -205,6 +205,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer end()
 	admin := control.Door{
 		Now: s.now, Log: s.log, Status: s.Status, Attach: s.attach, Token: s.operatorToken, Why: s.why, CreateServicePrincipal: s.createServicePrincipal,
+		AddEvent: s.addEvent, ListEvents: s.listEvents, ClearEvents: s.clearEvents,
 		Clock: s.showClock, AdvanceClock: s.advanceClock, Verify: s.verify, Backup: s.backup, Reseal: s.reseal,
 	}
 	administration := wire.Server(admin.Routes(), s.log)

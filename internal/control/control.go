@@ -34,6 +34,12 @@ type Door struct {
 	Clock        func() Clock
 	AdvanceClock func(ctx context.Context, by string) (Clock, error)
 
+	// AddEvent announces maintenance to a machine, ListEvents shows it, and
+	// ClearEvents calls it off.
+	AddEvent    func(ctx context.Context, q EventRequest) (Event, error)
+	ListEvents  func(ctx context.Context, q EventQuery) ([]Event, error)
+	ClearEvents func(ctx context.Context, q EventQuery) (int64, error)
+
 	// Verify looks through all that is stored.
 	Verify func(ctx context.Context) (Report, error)
 
@@ -71,6 +77,9 @@ func (d Door) Routes() http.Handler {
 
 		"/clock":         {http.MethodGet, d.clock},
 		"/clock/advance": {http.MethodPost, d.advanceClock},
+		"/events/add":    {http.MethodPost, d.addEvent},
+		"/events/list":   {http.MethodPost, d.listEvents},
+		"/events/clear":  {http.MethodPost, d.clearEvents},
 		"/verify":        {http.MethodPost, d.verify},
 		"/backup":        {http.MethodPost, d.backup},
 		"/seal/rotate":   {http.MethodPost, d.rotateSeal},
