@@ -34,6 +34,7 @@ import (
 	"midas/internal/provider/compute"
 	keyvaultprovider "midas/internal/provider/keyvault"
 	"midas/internal/provider/managedidentity"
+	"midas/internal/provider/network"
 	"midas/internal/proxy"
 	"midas/internal/seal"
 	"midas/internal/store"
@@ -105,7 +106,7 @@ func New(ctx context.Context, c Config) (_ *Server, err error) {
 	}
 	// Real clients check certificates against their own clocks, so the CA
 	// keeps the machine's time.
-	if s.ca, err = pki.Open(filepath.Join(c.DataDir, "ca"), pki.Names{Exact: s.profile.ExactHosts(), Wildcards: s.profile.WildcardHosts()}, time.Now); err != nil {
+	if s.ca, err = pki.Open(filepath.Join(c.DataDir, "ca"), pki.Names{Exact: s.profile.ExactHosts(), Wildcards: s.profile.WildcardHosts(), Attest: s.profile.MetadataHost}, time.Now); err != nil {
 		return nil, err
 	}
 	if err = os.WriteFile(s.bundleFile(), s.ca.Bundle(), 0o644); err != nil {
@@ -116,7 +117,7 @@ func New(ctx context.Context, c Config) (_ *Server, err error) {
 	if c.Development {
 		s.faults = &injection.Rules{}
 	}
-	s.imds = &imds.Door{DB: s.db, Sts: s.sts, Cloud: s.profile, Now: s.now, Log: s.log, Record: s.record, Faults: s.faults}
+	s.imds = &imds.Door{DB: s.db, Sts: s.sts, Attest: s.ca.Attest, Cloud: s.profile, Now: s.now, Log: s.log, Record: s.record, Faults: s.faults}
 	if s.sockets, err = os.MkdirTemp("", "midas-"); err != nil {
 		return nil, err
 	}
@@ -153,6 +154,7 @@ func (s *Server) providers() []arm.Provider {
 		compute.Provider(),
 		keyvaultprovider.Provider(s.root),
 		managedidentity.Provider(),
+		network.Provider(),
 	}
 }
 
@@ -215,7 +217,8 @@ func (s *Server) Run(ctx context.Context) error {
 	defer end()
 	admin := control.Door{
 		Now: s.now, Log: s.log, Status: s.Status, Attach: s.attach, Token: s.operatorToken, Why: s.why, CreateServicePrincipal: s.createServicePrincipal,
-		Clock: s.showClock, AdvanceClock: s.advanceClock, Faults: s.listFaults, AddFault: s.addFault, ClearFaults: s.clearFaults, Verify: s.verify, Backup: s.backup, Reseal: s.reseal,
+		Clock: s.showClock, AdvanceClock: s.advanceClock, Faults: s.listFaults, AddFault: s.addFault, ClearFaults: s.clearFaults, AddEvent: s.addEvent, ListEvents: s.listEvents, ClearEvents: s.clearEvents,
+		Verify: s.verify, Backup: s.backup, Reseal: s.reseal,
 		Lease: func(_ context.Context, q control.AttachRequest) (control.Attachment, error) { return s.stand(ctx, q) }, EndLease: s.endStanding,
 	}
 	administration := wire.Server(admin.Routes(), s.log)

@@ -24,7 +24,7 @@ const settingSample = "sample"
 // object is a JSON object of a request.
 type object map[string]any
 
-// makeSample makes a machine with an identity, a vault with a secret, and the
+// makeSample makes a machine in a network with an identity, a vault with a secret, and the
 // role that lets the one read the other: with an operator's token and through
 // the front port, as a user would. It does so once for a data directory: what
 // the user has changed or deleted since is left alone.
@@ -63,7 +63,11 @@ func (s *Server) sampleMachine(ctx context.Context, manager caller, group string
 			PrincipalID azure.ObjectID `json:"principalId"`
 		} `json:"identity"`
 	}
-	err := manager.do(ctx, http.MethodPut, group+"/providers/Microsoft.Compute/virtualMachines/"+sampleVM+"?api-version=2024-11-01", object{
+	network, disk, err := s.sampleNetwork(ctx, manager, group)
+	if err != nil {
+		return "", err
+	}
+	err = manager.do(ctx, http.MethodPut, group+"/providers/Microsoft.Compute/virtualMachines/"+sampleVM+"?api-version=2024-11-01", object{
 		"location": s.profile.DefaultLocation(),
 		"tags":     object{"environment": "sample", "made-by": "midas"},
 		"identity": object{"type": "SystemAssigned"},
@@ -71,9 +75,10 @@ func (s *Server) sampleMachine(ctx context.Context, manager caller, group string
 			"hardwareProfile": object{"vmSize": "Standard_B1s"},
 			"storageProfile": object{
 				"imageReference": object{"publisher": "Canonical", "offer": "ubuntu-24_04-lts", "sku": "server", "version": "latest"},
-				"osDisk":         object{"createOption": "FromImage", "osType": "Linux", "diskSizeGB": 30},
+				"osDisk":         object{"createOption": "FromImage", "caching": "ReadWrite", "osType": "Linux", "diskSizeGB": 30, "managedDisk": disk},
 			},
-			"osProfile": object{"computerName": sampleVM, "adminUsername": "azureuser"},
+			"networkProfile": network,
+			"osProfile":      object{"computerName": sampleVM, "adminUsername": "azureuser"},
 		},
 	}, &vm)
 	return vm.Identity.PrincipalID, err

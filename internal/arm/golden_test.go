@@ -97,6 +97,7 @@ func (w *world) replay(t *testing.T, text string) string {
 var (
 	guids = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 	disks = regexp.MustCompile(`_OsDisk_1_[0-9a-f]{32}`)
+	macs  = regexp.MustCompile(`"00-0D-3A(-[0-9A-F]{2}){3}"`)
 	hexes = regexp.MustCompile(`/[0-9a-f]{32}"`) // a secret's version
 )
 
@@ -112,6 +113,7 @@ func contractor(w *world) func(string) string {
 	n := 0
 	return func(s string) string {
 		s = disks.ReplaceAllString(s, "_OsDisk_1_$$HEX")
+		s = macs.ReplaceAllString(s, `"$$MAC"`)
 		s = hexes.ReplaceAllString(s, `/$$HEX"`)
 		return guids.ReplaceAllStringFunc(s, func(id string) string {
 			if id[14] != '4' || id[19] < '8' { // not a random one

@@ -150,6 +150,10 @@ func (d *Door) resources(c *Call, r *http.Request) (*Answer, error) {
 		g, ok := seen[typ]
 		if !ok && err == nil {
 			namespace, name, _ := cutType(res.ID.Type())
+			if _, t := d.find(namespace, name); t != nil && !t.Tracked {
+				seen[typ] = rbac.Grants{} // children are listed at their parents
+				return false
+			}
 			g, err = rbac.GrantsFor(c.Tx, c.Caller.Principals, d.operation(namespace, name, "read"), false, c.ManagementGroups...)
 			seen[typ] = g
 		}

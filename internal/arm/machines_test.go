@@ -14,7 +14,7 @@ const machineBody = `{"location":"West US","tags":{"team":"blue","tier":"web"},"
 		"osDisk":{"createOption":"FromImage","name":null,"caching":"ReadWrite","managedDisk":{"storageAccountType":null}}},
 	"osProfile":{"computerName":null,"adminUsername":"ada","adminPassword":"S3cret-Passw0rd","customData":"c2VjcmV0"},
 	"userData":"aGVsbG8=",
-	"networkProfile":{"networkInterfaces":[{"id":"/nic"}]}}}`
+	"networkProfile":{"networkInterfaces":[]}}}`
 
 func TestMachine(t *testing.T) {
 	w := newWorld(t)

@@ -99,6 +99,13 @@ func pathOf(namespace string, typ arm.Type) string {
 	return path
 }
 
+// least is the least that the properties of a type say, where they say something.
+var least = map[string]string{
+	"Microsoft.Compute/disks":             `{"creationData":{"createOption":"Empty"},"diskSizeGB":4}`,
+	"Microsoft.Network/virtualNetworks":   `{"addressSpace":{"addressPrefixes":["10.1.0.0/16"]}}`,
+	"Microsoft.Network/networkInterfaces": `{"ipConfigurations":[{"name":"one","properties":{"subnet":{"id":"$SUBNET"}}}]}`,
+}
+
 // trackedType makes one and finds it again under every spelling and in every list.
 func (w *world) trackedType(t *testing.T, path, typ string) {
 	t.Helper()
@@ -109,6 +116,10 @@ func (w *world) trackedType(t *testing.T, path, typ string) {
 	if typ == "Microsoft.Compute/virtualMachines/extensions" {
 		w.run(t, []step{{do: "PUT " + path[:strings.LastIndex(path, "/extensions/")], body: body, want: 201}})
 		body = strings.Replace(extensionBody, `"a":"b"`, `"a":"B"`, 1)
+	}
+	if more := least[typ]; more != "" {
+		w.subnet(t)
+		body = strings.Replace(body, `"location"`, `"properties":`+w.expand(more)+`,"location"`, 1)
 	}
 	a := w.send(t, w.request("", "PUT "+strings.ToLower(path), body))
 	if a.status != 200 && a.status != 201 || !strings.EqualFold(a.at("id"), path) || a.at("type") != typ || a.at("location") != "westus" || a.at("tags.a") != "B" {

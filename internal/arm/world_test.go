@@ -23,6 +23,7 @@ import (
 	"midas/internal/provider/compute"
 	"midas/internal/provider/keyvault"
 	"midas/internal/provider/managedidentity"
+	"midas/internal/provider/network"
 	"midas/internal/rbac"
 	"midas/internal/seal"
 	"midas/internal/store"
@@ -114,7 +115,7 @@ func (w *world) with(p []arm.Provider) {
 }
 
 func (w *world) providers() []arm.Provider {
-	return []arm.Provider{authorization.Provider(), compute.Provider(), keyvault.Provider(w.root), managedidentity.Provider()}
+	return []arm.Provider{authorization.Provider(), compute.Provider(), keyvault.Provider(w.root), managedidentity.Provider(), network.Provider()}
 }
 
 // found makes the directory.

@@ -22,6 +22,8 @@ type Profile struct {
 	PortalHost     string
 	VaultSuffix    string // vaults live one label below it; no leading dot
 	AzEnvironment  string // what the metadata service calls the cloud
+	MetadataHost   string // signs attested documents; no door answers under it
+	AddressSuffix  string // names of public addresses end in it
 	Locations      []Location
 	managementHost string // the classic name of Resource Manager's audience
 	oldGraphHost   string // the retired directory Graph's audience, which old clients ask for
@@ -36,7 +38,7 @@ type Location struct {
 // profiles are the clouds that Microsoft runs.
 var profiles = []Profile{
 	{
-		Name: "AzureCloud", AzEnvironment: "AzurePublicCloud",
+		Name: "AzureCloud", AzEnvironment: "AzurePublicCloud", MetadataHost: "metadata.azure.com", AddressSuffix: "cloudapp.azure.com",
 		LoginHosts: []string{"login.microsoftonline.com", "login.windows.net", "login.microsoft.com"}, STSHost: "sts.windows.net",
 		ResourceHost: "management.azure.com", managementHost: "management.core.windows.net",
 		GraphHost: "graph.microsoft.com", oldGraphHost: "graph.windows.net",
@@ -51,7 +53,7 @@ var profiles = []Profile{
 			{"southafricanorth", "South Africa North"}, {"uaenorth", "UAE North"}, {"qatarcentral", "Qatar Central"}, {"israelcentral", "Israel Central"}, {"mexicocentral", "Mexico Central"}},
 	},
 	{
-		Name: "AzureChinaCloud", AzEnvironment: "AzureChinaCloud",
+		Name: "AzureChinaCloud", AzEnvironment: "AzureChinaCloud", MetadataHost: "metadata.azure.cn", AddressSuffix: "cloudapp.chinacloudapi.cn",
 		LoginHosts: []string{"login.partner.microsoftonline.cn", "login.chinacloudapi.cn"}, STSHost: "sts.chinacloudapi.cn",
 		ResourceHost: "management.chinacloudapi.cn", managementHost: "management.core.chinacloudapi.cn",
 		GraphHost: "microsoftgraph.chinacloudapi.cn", oldGraphHost: "graph.chinacloudapi.cn",
@@ -59,7 +61,7 @@ var profiles = []Profile{
 		Locations: []Location{{"chinanorth", "China North"}, {"chinaeast", "China East"}, {"chinanorth2", "China North 2"}, {"chinaeast2", "China East 2"}, {"chinanorth3", "China North 3"}, {"chinaeast3", "China East 3"}},
 	},
 	{
-		Name: "AzureUSGovernment", AzEnvironment: "AzureUSGovernmentCloud",
+		Name: "AzureUSGovernment", AzEnvironment: "AzureUSGovernmentCloud", MetadataHost: "metadata.azure.us", AddressSuffix: "cloudapp.usgovcloudapi.net",
 		LoginHosts: []string{"login.microsoftonline.us", "login.usgovcloudapi.net"}, STSHost: "sts.windows.net",
 		ResourceHost: "management.usgovcloudapi.net", managementHost: "management.core.usgovcloudapi.net",
 		GraphHost: "graph.microsoft.us", oldGraphHost: "graph.windows.net",

@@ -30,6 +30,9 @@ func TestProfiles(t *testing.T) {
 				t.Errorf("%s owns %q: %v", name, host, !want)
 			}
 		}
+		if p.MetadataHost == "" || p.Serves(p.MetadataHost) || p.AddressSuffix == "" || p.Serves(p.AddressSuffix) {
+			t.Errorf("%s: serves what documents are signed under, or what addresses are called", name)
+		}
 		if _, ok := p.Location(" " + p.Locations[0].DisplayName); !ok {
 			t.Errorf("%s: no location %q", name, p.Locations[0].DisplayName)
 		}

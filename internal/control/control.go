@@ -38,6 +38,11 @@ type Door struct {
 	Faults      func() (Faults, error)
 	AddFault    func(ctx context.Context, q FaultRequest) (Fault, error)
 	ClearFaults func(id string) error
+	// AddEvent announces maintenance to a machine, ListEvents shows it, and
+	// ClearEvents calls it off.
+	AddEvent    func(ctx context.Context, q EventRequest) (Event, error)
+	ListEvents  func(ctx context.Context, q EventQuery) ([]Event, error)
+	ClearEvents func(ctx context.Context, q EventQuery) (int64, error)
 
 	// Verify looks through all that is stored.
 	Verify func(ctx context.Context) (Report, error)
@@ -87,6 +92,9 @@ func (d Door) Routes() http.Handler {
 		"/faults":        {http.MethodGet, d.faults},
 		"/faults/add":    {http.MethodPost, d.addFault},
 		"/faults/clear":  {http.MethodPost, d.clearFaults},
+		"/events/add":    {http.MethodPost, d.addEvent},
+		"/events/list":   {http.MethodPost, d.listEvents},
+		"/events/clear":  {http.MethodPost, d.clearEvents},
 		"/verify":        {http.MethodPost, d.verify},
 		"/backup":        {http.MethodPost, d.backup},
 		"/seal/rotate":   {http.MethodPost, d.rotateSeal},

@@ -69,6 +69,14 @@ func testDoor() Door {
 			}
 			return nil
 		},
+		AddEvent: func(_ context.Context, q EventRequest) (Event, error) {
+			if q.VM == "none" {
+				return Event{}, fault.New(fault.NotFound, "no such machine")
+			}
+			return testEvent, nil
+		},
+		ListEvents:  func(context.Context, EventQuery) ([]Event, error) { return []Event{testEvent}, nil },
+		ClearEvents: func(context.Context, EventQuery) (int64, error) { return 1, nil },
 		Verify: func(context.Context) (Report, error) {
 			return Report{Checks: []Check{{"things", 3, 1}}, Faults: []string{"thing 2 is bad"}}, nil
 		},

@@ -9,19 +9,17 @@ import (
 	"midas/internal/resource"
 )
 
-// describe makes the instance document of a machine from its resource: the
-// table of local-endpoints.md A.4. Each line is a member, the version that
-// shows it first, and its value.
-func describe(vm *resource.Resource, profile cloud.Profile) object {
-	p := readProperties(vm)
+// describe makes the instance document of a machine from its resource and
+// those around it: the table of local-endpoints.md A.4. Each line is a member,
+// the version that shows it first, and its value.
+func describe(vm *resource.Resource, p properties, around surroundings, profile cloud.Profile) object {
 	return object{
-		{"compute", sinceInstance, compute(vm, p, profile)},
-		// Interfaces belong to resources of the network provider.
-		{"network", sinceInstance, object{{"interface", sinceInstance, list{}}}},
+		{"compute", sinceInstance, compute(vm, p, around, profile)},
+		{"network", sinceInstance, network(around)},
 	}
 }
 
-func compute(vm *resource.Resource, p properties, profile cloud.Profile) object {
+func compute(vm *resource.Resource, p properties, around surroundings, profile cloud.Profile) object {
 	image := p.StorageProfile.ImageReference
 	tags, tagsList := describeTags(vm.Tags)
 	return object{
@@ -46,7 +44,7 @@ func compute(vm *resource.Resource, p properties, profile cloud.Profile) object 
 			{"disablePasswordAuthentication", "2020-10-01", p.linux().DisablePasswordAuthentication.bool()},
 		}},
 		{"osType", sinceInstance, leaf(p.osType())},
-		{"physicalZone", "2023-11-15", leaf("")},
+		{"physicalZone", "2023-11-15", leaf(physicalZone(vm.Location, p.zone))},
 		{"placementGroupId", "2017-08-01", leaf("")},
 		{"plan", "2018-04-02", object{
 			{"name", "2018-04-02", leaf(p.plan.Name)},
@@ -69,7 +67,7 @@ func compute(vm *resource.Resource, p properties, profile cloud.Profile) object 
 			{"virtualTpmEnabled", "2020-06-01", p.SecurityProfile.UEFISettings.VTPMEnabled.bool()},
 		}},
 		{"sku", sinceInstance, leaf(image.SKU)},
-		{"storageProfile", "2019-06-01", storage(p)},
+		{"storageProfile", "2019-06-01", storage(p, around)},
 		{"subscriptionId", "2017-08-01", leaf(vm.ID.Subscription())},
 		{"tags", "2017-08-01", tags},
 		{"tagsList", "2019-06-04", tagsList},
@@ -77,11 +75,23 @@ func compute(vm *resource.Resource, p properties, profile cloud.Profile) object 
 		{"version", sinceInstance, leaf(or(image.ExactVersion, image.Version))},
 		{"virtualMachineScaleSet", "2021-03-01", object{{"id", "2021-03-01", leaf(p.VirtualMachineScaleSet.ID)}}},
 		{"vmId", sinceInstance, leaf(p.VMID)},
-		{"vmScaleSetName", "2017-12-01", leaf("")},
+		{"vmScaleSetName", "2017-12-01", leaf(lastSegment(p.VirtualMachineScaleSet.ID))},
 		{"vmSize", sinceInstance, leaf(p.HardwareProfile.VMSize)},
 		{"zone", "2017-12-01", leaf(p.zone)},
 	}
 }
+
+// physicalZone names the zone that a subscription's own zone is: here they are
+// in the same order for all.
+func physicalZone(location string, zone scalar) string {
+	if zone == "" {
+		return ""
+	}
+	return location + "-az" + string(zone)
+}
+
+// lastSegment is the name in an id.
+func lastSegment(id scalar) string { return string(id[strings.LastIndexByte(string(id), '/')+1:]) }
 
 // describeTags writes tags in both of their forms, by name.
 func describeTags(tags map[string]string) (leaf, list) {

@@ -70,7 +70,7 @@ var (
 	errMultiple   = badRequest("Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request")
 	errNotFound   = &refusal{http.StatusNotFound, "Not found", oauthError{Error: codeNotFound}, ""}
 	errMethod     = &refusal{http.StatusMethodNotAllowed, "Method not allowed", oauthError{Error: codeMethodNotAllowed, Description: "The method is not allowed"}, ""}
-	errVersion    = &refusal{http.StatusBadRequest, "", oauthError{Error: codeInvalidRequest}, versionBody()}
+	errVersion    = &refusal{http.StatusBadRequest, "", oauthError{Error: codeInvalidRequest}, versionBody(apiVersions)}
 	errInternal   = &refusal{http.StatusInternalServerError, "Internal server error", oauthError{Error: codeServerError, Description: "The service failed, retry later"}, ""}
 )
 
@@ -78,8 +78,8 @@ func badRequest(text string) *refusal {
 	return &refusal{http.StatusBadRequest, "Bad request. " + text, oauthError{Error: codeInvalidRequest, Description: text}, ""}
 }
 
-func versionBody() string {
-	newest, _ := json.Marshal(newestVersions()) // strings always encode
+func versionBody(versions []string) string {
+	newest, _ := json.Marshal(newestVersions(versions)) // strings always encode
 	return `{"error":"Bad request. api-version is invalid or was not specified in the request. For more information refer to aka.ms/azureimds","newest-versions":` + string(newest) + `}`
 }
 

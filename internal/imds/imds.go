@@ -25,6 +25,7 @@ import (
 type Door struct {
 	DB     *store.DB
 	Sts    *sts.Service
+	Attest func([]byte) ([]byte, error) // signs a document: PKCS#7, with its content
 	Cloud  cloud.Profile
 	Now    func() time.Time
 	Log    *slog.Logger
@@ -72,6 +73,12 @@ func (m *Machine) route(w http.ResponseWriter, r *http.Request, path []string) e
 		return browse(w, r)
 	case category == "instance":
 		return m.instance(w, r, path[1:])
+	case category == "attested":
+		return m.attested(w, r, path[1:])
+	case category == "scheduledevents" && len(path) == 1:
+		return m.scheduledEvents(w, r)
+	case category == "loadbalancer":
+		return m.loadBalancer(w, r, path[1:])
 	case category == "versions" && len(path) == 1:
 		return versions(w, r)
 	case category == "identity" && len(path) == 3 && path[1] == "oauth2" && path[2] == "token":

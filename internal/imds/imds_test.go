@@ -58,7 +58,7 @@ func TestDocumentIsInOrder(t *testing.T) {
 			}
 		}
 	}
-	check("", describe(vm, newWorld(t).Cloud))
+	check("", describe(vm, readProperties(vm), surroundings{}, newWorld(t).Cloud))
 }
 
 // TestPropertiesOfAnyShape: what another room stored never breaks the document.
@@ -170,9 +170,13 @@ func FuzzParams(f *testing.F) {
 
 func FuzzRequest(f *testing.F) {
 	w := newWorld(f)
-	w.putVM("m", true, full)
-	h := w.Machine(vmID("m")).VM()
+	w.rich()
+	w.authority()
+	h := w.Machine(vmID("rich")).VM()
 	for _, s := range []string{
+		"/metadata/instance/network/interface/1/ipv6/ipAddress/0/privateIpAddress?api-version=2021-02-01&format=text", "/metadata/loadbalancer/loadbalancer/inboundRules/0?api-version=2020-10-01&format=text",
+		"/metadata/loadbalancer?api-version=2025-04-07", "/metadata/attested/document?api-version=2020-09-01&nonce=1", "/metadata/attested?api-version=2020-09-01&format=text", "/metadata/attested/document/signature?api-version=2020-09-01&format=text&nonce=%30",
+		"/metadata/scheduledevents?api-version=2020-07-01", "/metadata/scheduledevents/x", "/metadata/instance/network/interface/00?api-version=2021-02-01",
 		"/metadata/instance/compute/tagsList/0/name?api-version=2021-02-01&format=text", "/metadata/instance?api-version=2025-04-07",
 		"//Metadata/identity/oauth2/token/?api-version=2018-02-01&resource=x&client_id=%00", "/metadata/identity/info?api-version=2018-02-01",
 		"/metadata/instance/network/interface/-1?api-version=2021-02-01", "/metadata/%2e%2e/x", "/metadata/versions", "/metadata?format=text&api-version=2021-02-01", "/%zz",

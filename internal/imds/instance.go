@@ -29,6 +29,16 @@ func (m *Machine) instance(w http.ResponseWriter, r *http.Request, path []string
 	return show(w, n, version, p.get("format"))
 }
 
+// categories are what /metadata lists: the table of local-endpoints.md A.1.
+var categories = object{
+	{"attested", sinceAttested, object{}},
+	{"identity", sinceIdentity, object{}},
+	{"instance", sinceInstance, object{}},
+	{"loadbalancer", sinceBalancer, object{}},
+	{"scheduledevents", sinceEvents, object{}},
+	{"versions", sinceInstance, leaf("")},
+}
+
 // browse serves /metadata itself, which lists the categories, in text only.
 func browse(w http.ResponseWriter, r *http.Request) error {
 	p, version, err := admitVersion(w, r, sinceInstance)
@@ -38,11 +48,7 @@ func browse(w http.ResponseWriter, r *http.Request) error {
 	if !strings.EqualFold(p.get("format"), "text") {
 		return errNotFound
 	}
-	return show(w, object{
-		{"identity", sinceIdentity, object{}},
-		{"instance", sinceInstance, object{}},
-		{"versions", sinceInstance, leaf("")},
-	}, version, "text")
+	return show(w, categories, version, "text")
 }
 
 // show answers with an element in the format that was asked for.
@@ -58,7 +64,7 @@ func show(w http.ResponseWriter, n node, version, format string) error {
 	case format != "" && !strings.EqualFold(format, "json"):
 		return errFormat
 	}
-	if _, ok := n.(leaf); ok {
+	if single(n) {
 		return errLeaf
 	}
 	wire.WriteRaw(w, http.StatusOK, appendJSON(make([]byte, 0, 4<<10), n, version)) // a whole document fits, mostly

@@ -11,6 +11,10 @@ type node interface{ isNode() }
 // leaf is a value: on this wire every one is a string (local-endpoints.md A.2).
 type leaf string
 
+// number is a value of the one category whose numbers are numbers
+// (local-endpoints.md A.11).
+type number int64
+
 // list is an array.
 type list []node
 
@@ -25,6 +29,7 @@ type member struct {
 }
 
 func (leaf) isNode()   {}
+func (number) isNode() {}
 func (list) isNode()   {}
 func (object) isNode() {}
 
@@ -62,6 +67,8 @@ func appendJSON(b []byte, n node, version string) []byte {
 	switch n := n.(type) {
 	case leaf:
 		return appendString(b, string(n))
+	case number:
+		return strconv.AppendInt(b, int64(n), 10)
 	case list:
 		b = append(b, '[')
 		for i, e := range n {
@@ -100,12 +107,21 @@ func appendString(b []byte, s string) []byte {
 	return append(append(append(b, '"'), s...), '"')
 }
 
+// single reports whether n is a value and has no children.
+func single(n node) bool {
+	switch n.(type) {
+	case leaf, number:
+		return true
+	}
+	return false
+}
+
 // text is n in text format: a leaf's value as it is, else the names of the
 // children, one per line, with a slash behind those that have children.
 func text(n node, version string) string {
 	var lines []string
 	line := func(name string, n node) {
-		if _, ok := n.(leaf); !ok {
+		if !single(n) {
 			name += "/"
 		}
 		lines = append(lines, name)
@@ -113,6 +129,8 @@ func text(n node, version string) string {
 	switch n := n.(type) {
 	case leaf:
 		return string(n)
+	case number:
+		return strconv.FormatInt(int64(n), 10)
 	case list:
 		for i, e := range n {
 			line(strconv.Itoa(i), e)

@@ -54,6 +54,7 @@ type properties struct {
 		EncryptionAtHost, SecurityType scalar
 		UEFISettings                   struct{ SecureBootEnabled, VTPMEnabled scalar }
 	}
+	NetworkProfile                                                       struct{ NetworkInterfaces []reference }
 	AdditionalCapabilities                                               struct{ HibernationEnabled scalar }
 	EvictionPolicy, LicenseType, Priority, PlatformFaultDomain, UserData scalar
 	Host, HostGroup, VirtualMachineScaleSet                              reference
@@ -124,11 +125,11 @@ func (p *properties) osType() scalar {
 	return "Linux"
 }
 
-// bytes is the capacity of a disk, or "" where its size is not known.
-func (d disk) bytes() string {
-	gb, err := strconv.ParseInt(string(d.DiskSizeGB), 10, 32)
+// times is a number of units, or "" where it is none.
+func times(n scalar, unit int64) scalar {
+	count, err := strconv.ParseInt(string(n), 10, 32)
 	if err != nil {
 		return ""
 	}
-	return strconv.FormatInt(gb<<30, 10)
+	return scalar(strconv.FormatInt(count*unit, 10))
 }

@@ -23,6 +23,7 @@ type state struct {
 	tenant     azure.TenantID
 	document   object // what /metadata/instance shows; nil where the machine is gone
 	port       int    // of the retired extension; 0 where the machine has none
+	balancers  object // what /metadata/loadbalancer shows; nil where there is none
 	identities []identity
 	tokens     atomic.Pointer[tokens]
 }
@@ -71,7 +72,12 @@ func (m *Machine) load(tx *store.Tx) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &state{tenant: sub.Tenant, document: describe(vm, m.Cloud)}
+	p := readProperties(vm)
+	around, err := look(tx, p)
+	if err != nil {
+		return nil, err
+	}
+	s := &state{tenant: sub.Tenant, document: describe(vm, p, around, m.Cloud), balancers: describeBalancers(around)}
 	if s.port, err = extensionPort(tx, vm.ID); err != nil {
 		return nil, err
 	}

@@ -28,10 +28,10 @@ func knownVersion(v string) bool {
 	return ok
 }
 
-// newestVersions are the three newest, newest first: MSAL .NET asks again with
+// newestVersions are the three newest of a list, newest first: MSAL .NET asks again with
 // the first of them (local-endpoints.md A.13).
-func newestVersions() []string {
-	newest := slices.Clone(apiVersions[len(apiVersions)-3:])
+func newestVersions(versions []string) []string {
+	newest := slices.Clone(versions[len(versions)-3:])
 	slices.Reverse(newest)
 	return newest
 }

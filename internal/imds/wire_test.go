@@ -10,9 +10,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"midas/internal/directory"
 	"midas/internal/resource"
+	"midas/internal/scheduledevents"
 	"midas/internal/store"
 	"midas/internal/wire/wiretest"
 )
@@ -46,6 +48,9 @@ func goldenWorld(t *testing.T) (*world, []string) {
 		vm.Properties = json.RawMessage(`{"storageProfile":{"osDisk":{"osType":"Windows"}}}`)
 	})
 	disabled := w.putVM("disabled", true, nil, one)
+	w.rich()
+	w.authority()
+	event := w.event("rich", scheduledevents.Freeze, 15*time.Minute, 9*time.Second)
 	var v1, v2 directory.Application
 	w.update(func(tx *store.Tx) (err error) {
 		if err := directory.SetEnabled(tx, disabled.ID, false); err != nil {
@@ -73,7 +78,7 @@ func goldenWorld(t *testing.T) (*world, []string) {
 	for name, p := range map[string]directory.Principal{"SYSTEM": system, "BOTH": both, "DISABLED": disabled, "ONE": one, "TWO": two} {
 		names = append(names, "$"+name+"_CLIENT", string(p.AppID), "$"+name+"_OBJECT", string(p.ID))
 	}
-	return w, append(names, "$V1_APP", string(v1.AppID), "$V2_APP", string(v2.AppID))
+	return w, append(names, "$V1_APP", string(v1.AppID), "$V2_APP", string(v2.AppID), "$EVENT", event.ID)
 }
 
 var token = regexp.MustCompile(`"access_token":"[^"]+"`)

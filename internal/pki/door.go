@@ -1,6 +1,7 @@
 package pki
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -44,30 +45,31 @@ func fresh(cert *x509.Certificate, now time.Time) bool {
 }
 
 func (a *Authority) issueDoor(now time.Time) (*tls.Certificate, error) {
-	if now.After(a.cert.NotAfter) {
-		return nil, fmt.Errorf("the authority in %s expired on %s; remove it and start again to make a new one", a.dir, a.cert.NotAfter.Format(time.DateOnly))
-	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
+	}
+	template := &x509.Certificate{Subject: pkix.Name{CommonName: "Midas"}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
+	a.names.subjects(template)
+	return a.issue(template, key, now)
+}
+
+// issue signs a certificate for a key: what the template does not say is the
+// same for all.
+func (a *Authority) issue(template *x509.Certificate, key crypto.Signer, now time.Time) (*tls.Certificate, error) {
+	if now.After(a.cert.NotAfter) {
+		return nil, fmt.Errorf("the authority in %s expired on %s; remove it and start again to make a new one", a.dir, a.cert.NotAfter.Format(time.DateOnly))
 	}
 	id, err := keyID(key.Public())
 	if err != nil {
 		return nil, err
 	}
-	template := &x509.Certificate{
-		Subject:               pkix.Name{CommonName: "Midas"},
-		SubjectKeyId:          id, // the authority's id is added to it: Python 3.13 wants one (az-cli.md)
-		NotBefore:             now.Add(-slack),
-		NotAfter:              now.Add(doorLife),
-		BasicConstraintsValid: true,
-		KeyUsage:              x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
+	template.SubjectKeyId = id // the authority's id is added to it: Python 3.13 wants one (az-cli.md)
+	template.NotBefore, template.NotAfter = now.Add(-slack), now.Add(doorLife)
+	template.BasicConstraintsValid, template.KeyUsage = true, x509.KeyUsageDigitalSignature
 	if template.NotAfter.After(a.cert.NotAfter) {
 		template.NotAfter = a.cert.NotAfter
 	}
-	a.names.subjects(template)
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
 	if err != nil {
 		return nil, err

@@ -13,6 +13,10 @@ import (
 type Names struct {
 	Exact     []string // "login.microsoftonline.com"; an IP address is a name too
 	Wildcards []string // "*.vault.azure.net": one label in place of the star
+
+	// Attest is the name that attested documents are signed under, where there
+	// are any. No door answers for it.
+	Attest string
 }
 
 // normal is n in lower case, sorted, each name once, with the names of the
@@ -29,11 +33,15 @@ func (n Names) normal() (Names, error) {
 	n = Names{
 		Exact:     fold(append([]string{"localhost", "127.0.0.1", "::1"}, n.Exact...)),
 		Wildcards: fold(n.Wildcards),
+		Attest:    strings.ToLower(n.Attest),
 	}
 	for _, name := range n.Exact {
 		if net.ParseIP(name) == nil && !isHost(name) {
 			return Names{}, fmt.Errorf("%q is not a host name", name)
 		}
+	}
+	if n.Attest != "" && !isHost(n.Attest) {
+		return Names{}, fmt.Errorf("%q is not a host name", n.Attest)
 	}
 	for _, name := range n.Wildcards {
 		if domain, ok := strings.CutPrefix(name, "*."); !ok || !isHost(domain) {
@@ -88,12 +96,15 @@ func (n Names) constrain(ca *x509.Certificate) {
 	for _, name := range n.Wildcards {
 		ca.PermittedDNSDomains = append(ca.PermittedDNSDomains, strings.TrimPrefix(name, "*."))
 	}
+	if n.Attest != "" {
+		ca.PermittedDNSDomains = append(ca.PermittedDNSDomains, n.Attest)
+	}
 }
 
 // uncovered is a name that the constraints of ca do not allow, or "".
 func (n Names) uncovered(ca *x509.Certificate) string {
-	for _, name := range slices.Concat(n.Exact, n.Wildcards) {
-		if !covers(ca, name) {
+	for _, name := range slices.Concat(n.Exact, n.Wildcards, []string{n.Attest}) {
+		if name != "" && !covers(ca, name) {
 			return name
 		}
 	}

@@ -28,6 +28,9 @@ type Authority struct {
 
 	renew sync.Mutex
 	door  atomic.Pointer[tls.Certificate]
+
+	renewAttest sync.Mutex
+	attest      atomic.Pointer[tls.Certificate]
 }
 
 // Open reads the authority from dir/ca.crt and dir/ca.key, or makes both (and

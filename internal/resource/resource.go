@@ -184,8 +184,12 @@ func groupKey(id azure.ResourceID) string {
 	return subscriptionKey(id) + "/resourcegroups/" + azure.Fold(id.ResourceGroup())
 }
 
-// Delete removes one row and reports whether it was there.
+// Delete removes one row, with the references that it has, and reports whether
+// it was there.
 func Delete(tx *store.Tx, id azure.ResourceID) (bool, error) {
+	if err := deleteReferences(tx, id); err != nil {
+		return false, err
+	}
 	res, err := tx.Exec(`DELETE FROM resources WHERE key = $1`, id.Key())
 	if err != nil {
 		return false, err

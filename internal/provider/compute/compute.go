@@ -1,6 +1,7 @@
 // Package compute is the resource provider Microsoft.Compute: virtual
 // machines, as far as they have an identity and facts about themselves, and
-// their extensions (control-plane.md D2, D3). It may import the arm door and everything below it.
+// their extensions and managed disks (control-plane.md D2, D3). It may import the arm door
+// and everything below it.
 package compute
 
 import (
@@ -14,6 +15,7 @@ import (
 	"midas/internal/arm"
 	"midas/internal/azure"
 	"midas/internal/resource"
+	"midas/internal/scheduledevents"
 )
 
 // TypeVirtualMachine is the full type of a virtual machine.
@@ -27,8 +29,8 @@ func Provider() arm.Provider {
 		Tracked:  true, Identity: true, ETag: true,
 		Names: arm.NameRule{Pattern: regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9._-]{0,62}[A-Za-z0-9_])?$`), Code: "InvalidParameter",
 			Says: "1 to 64 letters, digits, hyphens, underscores and full stops, with neither a hyphen nor a full stop at its ends"},
-		Prepare: prepare, Show: show,
-	}, extensions()}}
+		Prepare: prepare, Show: show, Remove: remove,
+	}, disks(), extensions()}}
 }
 
 // versions are the api-versions of all types here, newest first.
@@ -100,7 +102,10 @@ func prepare(c *arm.Change) error {
 	if err := edit(c.New, "", without("instanceView")); err != nil { // a caller may send back what it was shown
 		return err
 	}
-	return arm.SetProperties(c.New, vm)
+	if err := arm.SetProperties(c.New, vm); err != nil {
+		return err
+	}
+	return attach(c)
 }
 
 func (d *osDisk) complete(r *resource.Resource, was machine, image *imageReference) {
@@ -137,6 +142,9 @@ func without(names ...string) func(map[string]json.RawMessage) {
 		}
 	}
 }
+
+// remove drops the maintenance that was announced to a machine.
+func remove(c *arm.Change) error { return scheduledevents.Forget(c.Tx, c.Old.ID) }
 
 // show leaves the user data out unless it is asked for, and adds what is
 // elsewhere.
