@@ -47,7 +47,7 @@ func PutFederatedCredential(tx *store.Tx, app azure.AppID, c FederatedCredential
 	if err := c.check(); err != nil {
 		return c, false, err
 	}
-	if err := mayFederate(tx, app); err != nil {
+	if err := MayFederate(tx, app); err != nil {
 		return c, false, err
 	}
 	all, err := FederatedCredentials(tx, app)
@@ -110,9 +110,9 @@ func isIssuer(s string) bool {
 	return err == nil && u.Scheme == "https" && u.Hostname() != "" && u.User == nil && !strings.ContainsAny(s, "?# \\")
 }
 
-// mayFederate refuses an owner that cannot have federated credentials. A
+// MayFederate refuses an owner that cannot have federated credentials. A
 // system-assigned identity has none: nobody but its machine signs in as it.
-func mayFederate(tx *store.Tx, app azure.AppID) error {
+func MayFederate(tx *store.Tx, app azure.AppID) error {
 	if _, err := ApplicationByAppID(tx, app); !fault.Is(err, fault.NotFound) {
 		return err
 	}
@@ -168,4 +168,11 @@ func FederatedCredentialByID(tx *store.Tx, app azure.AppID, id string) (Federate
 // DeleteFederatedCredential removes one of an owner's by its id.
 func DeleteFederatedCredential(tx *store.Tx, app azure.AppID, id string) error {
 	return change(tx, noFederatedCredential(), `DELETE FROM federated_credentials WHERE app_id = $1 AND id = $2`, string(app), azure.Fold(id))
+}
+
+// FederatedOwners lists who has federated credentials, in the order of their
+// app ids: at most limit, after one, or from the first where after is "".
+func FederatedOwners(tx *store.Tx, after azure.AppID, limit int) ([]azure.AppID, error) {
+	return store.Collect(tx, func(scan func(...any) error) (app azure.AppID, err error) { return app, scan(&app) },
+		`SELECT DISTINCT app_id FROM federated_credentials WHERE app_id > $1 ORDER BY app_id LIMIT $2`, string(after), limit)
 }

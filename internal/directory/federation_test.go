@@ -85,6 +85,14 @@ func testFederatedCredentials(t *testing.T, db *store.DB, tenant Tenant) {
 		}
 	}
 	testFederatedRules(t, db, app.AppID, system.AppID)
+	view(t, db, func(tx *store.Tx) error {
+		first, err := FederatedOwners(tx, "", 1)
+		rest, err2 := FederatedOwners(tx, min(app.AppID, user.AppID), 10)
+		if len(first) != 1 || first[0] != min(app.AppID, user.AppID) || len(rest) != 1 || rest[0] != max(app.AppID, user.AppID) {
+			t.Errorf("the owners are %v, then %v", first, rest)
+		}
+		return errors.Join(err, err2)
+	})
 	// A service principal of an application may go; its application keeps what it has.
 	update(t, db, func(tx *store.Tx) error {
 		sp, err := PrincipalByAppID(tx, tenant.ID, app.AppID)

@@ -15,4 +15,3 @@ CREATE TABLE federated_credentials (
     UNIQUE (app_id, name_key),
     UNIQUE (app_id, issuer, subject)
 );
-CREATE INDEX federated_credentials_issuer ON federated_credentials (issuer);
