@@ -2,6 +2,7 @@ package managedidentity
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -90,6 +91,9 @@ func putFederated(c *arm.Call) (*arm.Answer, error) {
 	}
 	kept, created, err := directory.PutFederatedCredential(c.Tx, p.AppID, directory.FederatedCredential{Name: c.ID.Name(),
 		Issuer: body.Properties.Issuer, Subject: body.Properties.Subject, Audiences: body.Properties.Audiences})
+	if f, ok := errors.AsType[*fault.Error](err); ok && (f.Code == directory.CodeFederatedCredentialDuplicate || f.Code == directory.CodeTooManyFederatedCredentials) {
+		return nil, f.Named("") // the rules' names are the directory's own, not this wire's
+	}
 	if err != nil {
 		return nil, err
 	}
