@@ -37,6 +37,7 @@ const (
 	otherIssuer            aadsts = 700211
 	otherAudience          aadsts = 700212
 	otherSubject           aadsts = 700213
+	ownTokenFederated      aadsts = 700222
 	missingParameter       aadsts = 900144
 	wrongMethod            aadsts = 900561
 	resourceParameter      aadsts = 901002
@@ -83,6 +84,7 @@ var rows = map[aadsts]row{
 	otherIssuer:            {401, "invalid_client", "No matching federated identity record found for presented assertion issuer '%s'. " + checkFederated},
 	otherAudience:          {401, "invalid_client", "No matching federated identity record found for presented assertion audience '%s'. " + checkFederated},
 	otherSubject:           {401, "invalid_client", "No matching federated identity record found for presented assertion subject '%s'. " + checkFederated},
+	ownTokenFederated:      {401, "invalid_client", "AAD-issued tokens may not be used for federated identity flows."},
 	missingParameter:       {400, "invalid_request", "The request body must contain the following parameter: '%s'."},
 	wrongMethod:            {400, "invalid_request", "The endpoint only accepts %s requests. Received a %s request."},
 	resourceParameter:      {400, "invalid_request", "The 'resource' request parameter is not supported here: use 'scope'."},

@@ -3,6 +3,7 @@ package entra
 import (
 	"errors"
 	"math"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -68,10 +69,14 @@ func match(tx *store.Tx, app azure.AppID, c federation.Claims) error {
 
 // verifyForeign checks a token of another issuer, if the proof is one: that a
 // credential of the client admits it, its signature, and its times. The order
-// keeps this server from calling anybody that no stored credential names.
+// keeps this server from calling anybody that no stored credential names, and
+// from taking access tokens, its own or those of the cloud it is named after.
 func (d *Door) verifyForeign(t *tokenRequest, p proof) error {
 	if p.foreign == nil {
 		return nil
+	}
+	if at, err := url.Parse(p.foreign.Claims.Issuer); err == nil && slices.Contains(d.hosts(), strings.ToLower(at.Hostname())) {
+		return ownTokenFederated.with()
 	}
 	err := d.DB.View(t.Context(), func(tx *store.Tx) error {
 		principal, err := signingIn(tx, t.tenant, p)

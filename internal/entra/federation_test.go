@@ -305,7 +305,7 @@ func TestFederatedIdentity(t *testing.T) {
 		"a client without trust": {w.exchanged(t, "client_id", appID), notFederated},
 		"an unreachable issuer":  {w.exchanged(t, "client_assertion", w.stranger(t, nil, "iss", closedIssuer)), issuerUnreachable},
 		"an expired token":       {w.aged(t, id), assertionTime},
-		"an access token":        {w.exchanged(t, "client_assertion", body(t, out)["access_token"].(string)), otherIssuer},
+		"an access token":        {w.exchanged(t, "client_assertion", body(t, out)["access_token"].(string)), ownTokenFederated},
 	} {
 		if out := w.post(2, c.form); code(t, out) != int(c.code) || out.Code != rows[c.code].status {
 			t.Errorf("%s: %d %s", name, out.Code, out.Body)

@@ -105,6 +105,7 @@ func (w *world) exchanges(t *testing.T) []exchange {
 		{name: "700211", status: 401, form: exchanged("client_assertion", w.stranger(t, nil, "iss", "https://elsewhere.example"))},
 		{name: "700212", status: 401, form: exchanged("client_assertion", w.workload(t, jobSubject, "api://elsewhere"))},
 		{name: "700213", status: 401, form: exchanged("client_assertion", w.workload(t, "system:serviceaccount:ci:other", exchangeAudience))},
+		{name: "700222", status: 401, form: exchanged("client_assertion", w.stranger(t, nil, "iss", "https://login.microsoftonline.com/"+otherID+"/v2.0"))},
 		{name: "7000272", status: 401, form: exchanged("client_assertion", w.stranger(t, nil))},
 		{name: "7002138", status: 401, form: exchanged("client_assertion", w.workload(t, strings.ToUpper(jobSubject), exchangeAudience))},
 		{name: "90002-workload", status: 400, method: "GET", host: "midas.oic.prod-aks.azure.com", path: "/common/.well-known/openid-configuration"},
@@ -259,7 +260,7 @@ var (
 	jwtPattern   = regexp.MustCompile(`eyJ[\w-]+\.[\w-]+\.[\w-]+`)
 	guidPattern  = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 	longPattern  = regexp.MustCompile(`x{1000,}`)
-	printPattern = regexp.MustCompile(`client: '[0-9A-F]+'`)
+	printPattern = regexp.MustCompile(`client: '[\w-]+'`)
 )
 
 // anonymous replaces what differs from run to run.
