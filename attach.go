@@ -36,6 +36,9 @@ func (s *Server) attach(ctx context.Context, q control.AttachRequest) (control.A
 	case q.Egress:
 		return control.Attachment{}, fault.New(fault.Invalid, "a way to other hosts leads through the proxy only").At("egress")
 	}
+	if q.VM == "" && q.Source != "" {
+		return control.Attachment{}, fault.New(fault.Invalid, "a source of identities is a machine's\nhint: name the machine with --vm").At("source")
+	}
 	if q.VM == "" {
 		if q.Source != "" {
 			return control.Attachment{}, fault.New(fault.Invalid, "a source of identities belongs to a machine\nhint: say which with --vm").At("source")
@@ -46,15 +49,18 @@ func (s *Server) attach(ctx context.Context, q control.AttachRequest) (control.A
 	if err != nil {
 		return control.Attachment{}, err
 	}
+	if q.ClientID != "" && q.Source != "workload" {
+		return control.Attachment{}, fault.New(fault.Invalid, "a client id chooses among identities of the source \"workload\" only").At("clientId")
+	}
 	l.vm, l.VM, l.machine = vm, vm.String(), s.imds.Machine(vm)
-	if err := l.open(q.Source); err != nil {
+	if err := l.open(q.Source, q.ClientID); err != nil {
 		return control.Attachment{}, err
 	}
 	return l.ready()
 }
 
 // open opens what a source of identities has on a machine: that source only.
-func (l *lease) open(source string) error {
+func (l *lease) open(source, clientID string) error {
 	switch source {
 	case "", "imds":
 		return l.openIMDS()
@@ -70,10 +76,12 @@ func (l *lease) open(source string) error {
 		return l.openCloudShell()
 	case "servicefabric":
 		return l.openServiceFabric()
+	case "workload":
+		return l.workload(clientID)
 	case "arc":
 		return fault.New(fault.Invalid, "the source arc comes with Arc machines, which are not here yet\nhint: choose another source").At("source")
 	}
-	return fault.New(fault.Invalid, "there is no source %q of identities\nhint: the sources are imds, extension, appservice, appservice2017, azureml, cloudshell and servicefabric", source).At("source")
+	return fault.New(fault.Invalid, "there is no source %q of identities\nhint: the sources are imds, extension, appservice, appservice2017, azureml, cloudshell, servicefabric and workload", source).At("source")
 }
 
 // machine finds a virtual machine by id, or by a name that only one has.

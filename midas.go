@@ -84,6 +84,7 @@ type Server struct {
 	sample   *control.Sample
 	sweeps   chan chan<- error // asks for a sweep; the answer comes when it is done
 	rotating sync.Mutex        // held while the root key is rotated
+	files    tokenFiles        // of leases with --source workload
 	ready    chan struct{}
 	machines sync.WaitGroup // the machines' endpoints that are served
 }
@@ -160,11 +161,11 @@ func (s *Server) providers() []arm.Provider {
 
 // doors is the front port: the door is chosen by the host that was asked for.
 func (s *Server) doors() http.Handler {
-	login := (&entra.Door{DB: s.db, Sts: s.sts, Cloud: s.profile, Now: s.now, Log: s.log, Record: s.record}).Routes()
+	login := (&entra.Door{DB: s.db, Sts: s.sts, Cloud: s.profile, Now: s.now, Log: s.log, Record: s.record, Issuers: s.issuers()}).Routes()
 	manager := (&arm.Door{DB: s.db, Sts: s.sts, Cloud: s.profile, Tenant: s.ids.tenant, Providers: s.providers(), Now: s.now, Log: s.log, Record: s.record}).Routes()
 	vaults := (&keyvault.Door{DB: s.db, Sts: s.sts, Root: s.root, Cloud: s.profile, Now: s.now, Log: s.log, Record: s.record}).Routes()
 	nobody := wire.Door{Name: "front", Now: s.now, Log: s.log, Fail: misdirected}.Handle(func(http.ResponseWriter, *http.Request) error { return errNobody })
-	byHost := map[string]http.Handler{s.profile.STSHost: login}
+	byHost := map[string]http.Handler{s.profile.STSHost: login, s.profile.IssuerHost: login}
 	for _, host := range s.profile.LoginHosts {
 		byHost[host] = login
 	}
@@ -220,6 +221,7 @@ func (s *Server) Run(ctx context.Context) error {
 		Clock: s.showClock, AdvanceClock: s.advanceClock, Faults: s.listFaults, AddFault: s.addFault, ClearFaults: s.clearFaults, AddEvent: s.addEvent, ListEvents: s.listEvents, ClearEvents: s.clearEvents,
 		Verify: s.verify, Backup: s.backup, Reseal: s.reseal,
 		Lease: func(_ context.Context, q control.AttachRequest) (control.Attachment, error) { return s.stand(ctx, q) }, EndLease: s.endStanding,
+		WorkloadToken: s.workloadToken,
 	}
 	administration := wire.Server(admin.Routes(), s.log)
 	administration.BaseContext = func(net.Listener) context.Context { return ctx } // leases end with the server
@@ -231,6 +233,7 @@ func (s *Server) Run(ctx context.Context) error {
 		s.db.Follow,
 		s.sts.Run,
 		s.sweep,
+		s.keepTokens,
 		s.parted.Run,
 		serve(wire.Server(s.doors(), s.log), tls.NewListener(s.parted.TLS, s.tls())),
 		serve(s.proxy.Server(), s.parted.Plain),
@@ -331,7 +334,7 @@ func (s *Server) Status() control.Status {
 		Endpoint: s.front.Addr().String(), PID: os.Getpid(), Version: Version, Cloud: s.profile.Name,
 		TenantID: string(s.ids.tenant), SubscriptionID: string(s.ids.subscription), DataDir: s.config.DataDir,
 		CAFile: s.ca.CAPath(), BundleFile: s.bundleFile(), ControlSocket: s.controlSocket(),
-		Endpoints: control.Endpoints{Login: "https://" + s.profile.LoginHost(), ResourceManager: s.profile.ResourceManager(), Graph: "https://" + s.profile.GraphHost, VaultSuffix: s.profile.VaultSuffix},
+		Endpoints: control.Endpoints{Login: "https://" + s.profile.LoginHost(), ResourceManager: s.profile.ResourceManager(), Graph: "https://" + s.profile.GraphHost, VaultSuffix: s.profile.VaultSuffix, WorkloadIssuer: s.profile.WorkloadIssuer(s.ids.tenant)},
 		Sample:    s.sample,
 	}
 }

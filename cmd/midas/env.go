@@ -20,8 +20,8 @@ import (
 )
 
 type envFlags struct {
-	data, vm, source, shell string
-	egress, undo            bool
+	data, vm, source, clientID, shell string
+	egress, undo                      bool
 }
 
 func newEnv(stdout, stderr io.Writer) *cobra.Command {
@@ -48,6 +48,7 @@ which lasts until --undo, or as long as the server.`,
 	dataFlag(c, &f.data)
 	c.Flags().StringVar(&f.vm, "vm", "", "`name` or resource id of the virtual machine to be")
 	c.Flags().StringVar(&f.source, "source", "", "where clients on the machine look for its identity (default imds)")
+	c.Flags().StringVar(&f.clientID, "client-id", "", "with --source workload: client `id` of the identity, where the machine has several")
 	c.Flags().StringVar(&f.shell, "shell", "", "`form` of the lines: "+shellNames+" (default by $SHELL)")
 	c.Flags().BoolVar(&f.egress, "egress", false, "let other hosts be reached, too")
 	c.Flags().BoolVar(&f.undo, "undo", false, "print what takes the variables back, and end their credential")
@@ -63,7 +64,7 @@ func printEnv(ctx context.Context, f envFlags, name string, stdout, stderr io.Wr
 	if err != nil {
 		return err
 	}
-	a, err := client.Lease(ctx, control.AttachRequest{VM: f.vm, Source: f.source, Via: control.ViaProxy, Egress: f.egress})
+	a, err := client.Lease(ctx, control.AttachRequest{VM: f.vm, Source: f.source, ClientID: f.clientID, Via: control.ViaProxy, Egress: f.egress})
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ import (
 func runProxied(ctx context.Context, client *control.Client, s control.Status, f runFlags, command []string) (int, error) {
 	// The lease outlives an interrupt: the command decides when it is done.
 	ctx = context.WithoutCancel(ctx)
-	lease, err := client.Attach(ctx, control.AttachRequest{VM: f.vm, Via: control.ViaProxy, Source: f.source, Egress: f.egress})
+	lease, err := client.Attach(ctx, control.AttachRequest{VM: f.vm, Via: control.ViaProxy, Source: f.source, ClientID: f.clientID, Egress: f.egress})
 	if err != nil {
 		return 0, err
 	}

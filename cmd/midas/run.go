@@ -19,8 +19,8 @@ import (
 )
 
 type runFlags struct {
-	data, vm, via, source string
-	egress                bool
+	data, vm, via, source, clientID string
+	egress                          bool
 }
 
 func newRun(stderr io.Writer) *cobra.Command {
@@ -34,7 +34,8 @@ trusted, and nothing else can be reached. With --vm the metadata service at
 identity extension where it is installed. The command's exit code is passed on.
 
 With --source the machine's identity is found where another service has it, and only
-there: extension, appservice, appservice2017, azureml, cloudshell, servicefabric.
+there: extension, appservice, appservice2017, azureml, cloudshell, servicefabric, or
+workload, which is the token file of a pod.
 
 With --via proxy the command keeps the network that it has, and is led to the cloud by the
 variables that clients read for a proxy and for trust: for systems without namespaces. The
@@ -65,6 +66,7 @@ host.midas.internal. The cloud's names stay in, and link-local addresses are nev
 	dataFlag(c, &f.data)
 	c.Flags().StringVar(&f.vm, "vm", "", "`name` or resource id of the virtual machine to be")
 	c.Flags().StringVar(&f.source, "source", "", "`where` the machine's identity is found; imds if not given")
+	c.Flags().StringVar(&f.clientID, "client-id", "", "with --source workload: client `id` of the identity, where the machine has several")
 	c.Flags().StringVar(&f.via, "via", control.ViaNamespace, "`way` to the cloud: namespace (Linux) or proxy (everywhere)")
 	c.Flags().BoolVar(&f.egress, "egress", false, "let the command reach what this machine reaches")
 	return c
@@ -94,7 +96,7 @@ func runCommand(ctx context.Context, f runFlags, command []string) (int, error) 
 		return 0, err
 	}
 	// The lease outlives an interrupt: the command decides when it is done.
-	lease, err := client.Attach(context.WithoutCancel(ctx), control.AttachRequest{VM: f.vm, Via: control.ViaNamespace, Source: f.source})
+	lease, err := client.Attach(context.WithoutCancel(ctx), control.AttachRequest{VM: f.vm, Via: control.ViaNamespace, Source: f.source, ClientID: f.clientID})
 	if err != nil {
 		return 0, err
 	}

@@ -33,6 +33,9 @@ func TestProfiles(t *testing.T) {
 		if p.MetadataHost == "" || p.Serves(p.MetadataHost) || p.AddressSuffix == "" || p.Serves(p.AddressSuffix) {
 			t.Errorf("%s: serves what documents are signed under, or what addresses are called", name)
 		}
+		if issuer := p.WorkloadIssuer("t"); issuer != "https://"+p.IssuerHost+"/t/" || !p.Serves(p.IssuerHost) || !strings.HasPrefix(p.TokenExchangeAudience(), "api://AzureADTokenExchange") {
+			t.Errorf("%s: issuer %s, audience %s", name, issuer, p.TokenExchangeAudience())
+		}
 		if _, ok := p.Location(" " + p.Locations[0].DisplayName); !ok {
 			t.Errorf("%s: no location %q", name, p.Locations[0].DisplayName)
 		}

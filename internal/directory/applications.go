@@ -94,10 +94,13 @@ func ApplicationByURI(tx *store.Tx, tenant azure.TenantID, uri string) (Applicat
 	return applicationWhere(tx, `JOIN application_uris u ON u.app_id = a.app_id WHERE u.tenant_id = $1 AND u.uri = $2`, string(tenant), uri)
 }
 
-// DeleteApplication removes an application, its credentials and its service
-// principals.
+// DeleteApplication removes an application, its credentials of every kind and
+// its service principals.
 func DeleteApplication(tx *store.Tx, id azure.AppID) error {
 	if err := change(tx, noApplication(), `DELETE FROM applications WHERE app_id = $1`, string(id)); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(`DELETE FROM federated_credentials WHERE app_id = $1`, string(id)); err != nil {
 		return err
 	}
 	_, err := tx.Exec(`DELETE FROM principals WHERE app_id = $1 AND sp_type = $2`, string(id), string(TypeApplication))

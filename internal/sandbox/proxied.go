@@ -30,6 +30,11 @@ type Variable struct{ Name, Value string }
 // programs refuse to start for a scheme in it that they do not know.
 var proxied = []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"}
 
+// tokenFile holds the token of a workload identity; the others say whose it is.
+const tokenFile = "AZURE_FEDERATED_TOKEN_FILE"
+
+var workload = []string{tokenFile, "AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_AUTHORITY_HOST"}
+
 const (
 	nodeProxy = "NODE_USE_ENV_PROXY" // has Node's own clients read the variables above
 	javaTool  = "JAVA_TOOL_OPTIONS"  // read by every JVM, however it was started
@@ -77,6 +82,7 @@ func (p Proxied) Env(base []string) []string {
 // Dir and JavaTrustStore of p need to be known.
 func (p Proxied) Undo(base []string) []Variable {
 	behind := len(Credentials(base)) > 0
+	federated := slices.ContainsFunc(base, func(entry string) bool { return nameOf(entry) == tokenFile })
 	var vs []Variable
 	for _, entry := range base {
 		name, value, _ := strings.Cut(entry, "=")
@@ -87,7 +93,7 @@ func (p Proxied) Undo(base []string) []Variable {
 			}
 		case slices.Contains(proxied, name) && credential(value),
 			(name == azureCLI || name == nodeExtra || slices.Contains(trusting, name)) && strings.HasPrefix(value, p.Dir+string(filepath.Separator)),
-			(name == nodeProxy || slices.Contains(endpoints, name)) && behind:
+			(name == nodeProxy || slices.Contains(endpoints, name) || federated && slices.Contains(workload, name)) && behind:
 			vs = append(vs, Variable{Name: name})
 		}
 	}

@@ -1,6 +1,7 @@
 // Command secret reads the secret SECRET of the vault VAULT_URL as the machine's
 // own identity: first with the default chain, then with the managed identity asked
-// for by name and, when CLIENT_ID is set, with that user-assigned identity.
+// for by name and, when CLIENT_ID is set, with that user-assigned identity. In a pod,
+// which has a token file, it is the default chain alone.
 package main
 
 import (
@@ -18,6 +19,9 @@ func main() {
 	log.SetFlags(0)
 	fromDefault, err := azidentity.NewDefaultAzureCredential(nil)
 	read("default", fromDefault, err)
+	if os.Getenv("AZURE_FEDERATED_TOKEN_FILE") != "" {
+		return
+	}
 	managed, err := azidentity.NewManagedIdentityCredential(nil)
 	read("managed", managed, err)
 	if id := os.Getenv("CLIENT_ID"); id != "" {

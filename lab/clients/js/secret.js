@@ -1,6 +1,7 @@
 // Reads the secret SECRET of the vault VAULT_URL as the machine's own identity:
 // first with the default chain, then with the managed identity asked for by name
-// and, when CLIENT_ID is set, with that user-assigned identity.
+// and, when CLIENT_ID is set, with that user-assigned identity. In a pod, which has a
+// token file, it is the default chain alone.
 import { DefaultAzureCredential, ManagedIdentityCredential } from "@azure/identity";
 import { SecretClient } from "@azure/keyvault-secrets";
 
@@ -11,7 +12,9 @@ async function read(name, credential) {
 }
 
 await read("default", new DefaultAzureCredential());
-await read("managed", new ManagedIdentityCredential());
-if (process.env.CLIENT_ID) {
-  await read("user", new ManagedIdentityCredential({ clientId: process.env.CLIENT_ID }));
+if (!process.env.AZURE_FEDERATED_TOKEN_FILE) {
+  await read("managed", new ManagedIdentityCredential());
+  if (process.env.CLIENT_ID) {
+    await read("user", new ManagedIdentityCredential({ clientId: process.env.CLIENT_ID }));
+  }
 }

@@ -7,11 +7,15 @@ import com.azure.security.keyvault.secrets.SecretClientBuilder;
 /**
  * Reads the secret SECRET of the vault VAULT_URL as the machine's own identity:
  * first with the default chain, then with the managed identity asked for by name
- * and, when CLIENT_ID is set, with that user-assigned identity.
+ * and, when CLIENT_ID is set, with that user-assigned identity. In a pod, which has a
+ * token file, it is the default chain alone.
  */
 public final class Secret {
     public static void main(String[] args) {
         read("default", new DefaultAzureCredentialBuilder().build());
+        if (System.getenv("AZURE_FEDERATED_TOKEN_FILE") != null) {
+            return;
+        }
         read("managed", new ManagedIdentityCredentialBuilder().build());
         String clientId = System.getenv("CLIENT_ID");
         if (clientId != null && !clientId.isEmpty()) {
