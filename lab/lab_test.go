@@ -104,6 +104,7 @@ func runLabs(t *testing.T, cloud string, labs ...string) {
 			"arm":      cmdARM,
 			"az":       cmdAZ,
 			"vault":    cmdVault,
+			"matrix":   cmdMatrix,
 			"capture":  cmdCapture,
 			"clients":  cmdClients,
 			"postgres": cmdPostgres,

@@ -118,7 +118,6 @@ func TestEnvRefuses(t *testing.T) {
 		}
 	}
 	midasRun(t, 2, "run", "--via", "pigeon", "--", "true")
-	midasRun(t, 2, "run", "--egress", "--", "true")
 }
 
 // TestEnvMasks keeps the credential out of the log of a runner, and only there

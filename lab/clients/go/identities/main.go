@@ -21,9 +21,11 @@ import (
 
 func main() {
 	fmt.Println("version: azidentity", version("github.com/Azure/azure-sdk-for-go/sdk/azidentity"))
+	// One that has nowhere to ask tries again for minutes otherwise.
+	once := azcore.ClientOptions{Retry: policy.RetryOptions{MaxRetries: -1}}
 	managed := func(id azidentity.ManagedIDKind) func() (azcore.TokenCredential, error) {
 		return func() (azcore.TokenCredential, error) {
-			return azidentity.NewManagedIdentityCredential(&azidentity.ManagedIdentityCredentialOptions{ID: id})
+			return azidentity.NewManagedIdentityCredential(&azidentity.ManagedIdentityCredentialOptions{ClientOptions: once, ID: id})
 		}
 	}
 	for _, c := range []struct {
