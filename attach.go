@@ -31,6 +31,9 @@ func (s *Server) attach(ctx context.Context, q control.AttachRequest) (control.A
 	if q.Via != "" && q.Via != control.ViaNamespace {
 		return control.Attachment{}, fault.New(fault.Invalid, "there is no way %q to a machine", q.Via).At("via")
 	}
+	if q.VM == "" && q.Source != "" {
+		return control.Attachment{}, fault.New(fault.Invalid, "a source of identities is a machine's\nhint: name the machine with --vm").At("source")
+	}
 	if q.VM == "" {
 		return control.Attachment{}, nil
 	}
@@ -38,10 +41,15 @@ func (s *Server) attach(ctx context.Context, q control.AttachRequest) (control.A
 	if err != nil {
 		return control.Attachment{}, err
 	}
+	if q.ClientID != "" && q.Source != "workload" {
+		return control.Attachment{}, fault.New(fault.Invalid, "a client id chooses among identities of the source \"workload\" only").At("clientId")
+	}
 	l := &lease{Server: s, ctx: ctx, vm: vm, Attachment: control.Attachment{VM: vm.String()}}
 	switch q.Source {
 	case "", "imds":
 		err = l.open(addrIMDS, s.imds.Machine(vm))
+	case "workload":
+		err = l.workload(q.ClientID)
 	default:
 		err = fault.New(fault.Invalid, "there is no source %q of identities", q.Source).At("source")
 	}

@@ -50,7 +50,7 @@ func (s *Server) showClock() control.Clock {
 }
 
 // advanceClock moves the clock forward, and returns once what has come to its
-// end by that is gone.
+// end by that is gone, and the token files are renewed.
 func (s *Server) advanceClock(ctx context.Context, by string) (control.Clock, error) {
 	d, err := clock.ParseDuration(by)
 	if err != nil {
@@ -72,5 +72,6 @@ func (s *Server) advanceClock(ctx context.Context, by string) (control.Clock, er
 	}
 	s.clock.Advance(d)
 	s.log.Info("the clock was moved", "by", clock.Format(d), "ahead", clock.Format(s.clock.Offset()))
+	s.renewTokens(ctx)
 	return s.showClock(), s.sweepNow(ctx)
 }

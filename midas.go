@@ -76,6 +76,7 @@ type Server struct {
 	sample   *control.Sample
 	sweeps   chan chan<- error // asks for a sweep; the answer comes when it is done
 	rotating sync.Mutex        // held while the root key is rotated
+	files    tokenFiles        // of leases with --source workload
 	ready    chan struct{}
 	machines sync.WaitGroup // the machines' endpoints that are served
 }
@@ -146,11 +147,11 @@ func (s *Server) providers() []arm.Provider {
 
 // doors is the front port: the door is chosen by the host that was asked for.
 func (s *Server) doors() http.Handler {
-	login := (&entra.Door{DB: s.db, Sts: s.sts, Cloud: s.profile, Now: s.now, Log: s.log, Record: s.record}).Routes()
+	login := (&entra.Door{DB: s.db, Sts: s.sts, Cloud: s.profile, Now: s.now, Log: s.log, Record: s.record, Issuers: s.issuers()}).Routes()
 	manager := (&arm.Door{DB: s.db, Sts: s.sts, Cloud: s.profile, Tenant: s.ids.tenant, Providers: s.providers(), Now: s.now, Log: s.log, Record: s.record}).Routes()
 	vaults := (&keyvault.Door{DB: s.db, Sts: s.sts, Root: s.root, Cloud: s.profile, Now: s.now, Log: s.log, Record: s.record}).Routes()
 	nobody := wire.Door{Name: "front", Now: s.now, Log: s.log, Fail: misdirected}.Handle(func(http.ResponseWriter, *http.Request) error { return errNobody })
-	byHost := map[string]http.Handler{s.profile.STSHost: login}
+	byHost := map[string]http.Handler{s.profile.STSHost: login, s.profile.IssuerHost: login}
 	for _, host := range s.profile.LoginHosts {
 		byHost[host] = login
 	}
@@ -204,6 +205,7 @@ func (s *Server) Run(ctx context.Context) error {
 	admin := control.Door{
 		Now: s.now, Log: s.log, Status: s.Status, Attach: s.attach, Token: s.operatorToken, Why: s.why, CreateServicePrincipal: s.createServicePrincipal,
 		Clock: s.showClock, AdvanceClock: s.advanceClock, Verify: s.verify, Backup: s.backup, Reseal: s.reseal,
+		WorkloadToken: s.workloadToken,
 	}
 	administration := wire.Server(admin.Routes(), s.log)
 	administration.BaseContext = func(net.Listener) context.Context { return ctx } // leases end with the server
@@ -215,6 +217,7 @@ func (s *Server) Run(ctx context.Context) error {
 		s.db.Follow,
 		s.sts.Run,
 		s.sweep,
+		s.keepTokens,
 		serve(wire.Server(s.doors(), s.log), tls.NewListener(s.front, s.tls())),
 		serve(administration, s.socket),
 		s.start,
@@ -313,7 +316,7 @@ func (s *Server) Status() control.Status {
 		Endpoint: s.front.Addr().String(), PID: os.Getpid(), Version: Version, Cloud: s.profile.Name,
 		TenantID: string(s.ids.tenant), SubscriptionID: string(s.ids.subscription), DataDir: s.config.DataDir,
 		CAFile: s.ca.CAPath(), BundleFile: s.bundleFile(), ControlSocket: s.controlSocket(),
-		Endpoints: control.Endpoints{Login: "https://" + s.profile.LoginHost(), ResourceManager: s.profile.ResourceManager(), Graph: "https://" + s.profile.GraphHost, VaultSuffix: s.profile.VaultSuffix},
+		Endpoints: control.Endpoints{Login: "https://" + s.profile.LoginHost(), ResourceManager: s.profile.ResourceManager(), Graph: "https://" + s.profile.GraphHost, VaultSuffix: s.profile.VaultSuffix, WorkloadIssuer: s.profile.WorkloadIssuer(s.ids.tenant)},
 		Sample:    s.sample,
 	}
 }

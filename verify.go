@@ -109,6 +109,7 @@ func (s *Server) verify(ctx context.Context) (control.Report, error) {
 		check{"values of secrets that open in their place", v.values},
 		check{"resources with their identities", v.resources},
 		check{"managed identities with their resources", v.principals},
+		check{"federated credentials with their owners", v.federated},
 		check{"vaults with their resources", v.vaults},
 		check{"assigned roles that exist", v.roles},
 	)

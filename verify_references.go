@@ -117,6 +117,32 @@ func (v *verification) principal(tx *store.Tx, c *control.Check, p directory.Pri
 	return nil
 }
 
+// federated looks for the application or identity of federated credentials.
+func (v *verification) federated(ctx context.Context, c *control.Check) error {
+	for after := azure.AppID(""); ; {
+		var page []azure.AppID
+		err := v.view(ctx, c, func(tx *store.Tx) (err error) {
+			if page, err = directory.FederatedOwners(tx, after, pageSize); err != nil {
+				return err
+			}
+			for _, app := range page {
+				c.Count++
+				err := directory.MayFederate(tx, app)
+				if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Invalid) {
+					v.fault(c, "federated credentials are those of %s, which is no application and no user-assigned identity", app)
+				} else if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		after = page[len(page)-1]
+	}
+}
+
 // vaults looks for the resource of every vault that is not deleted: those
 // that are have none until they are recovered.
 func (v *verification) vaults(ctx context.Context, c *control.Check) error {

@@ -26,6 +26,7 @@ func populate(o *operator) (vaultURI string) {
 	o.must(http.MethodDelete, o.group()+"/providers/Microsoft.KeyVault/vaults/kv-deleted?api-version=2023-07-01", nil, nil)
 	identity := o.group() + "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/uai"
 	o.must(http.MethodPut, identity+"?api-version=2023-01-31", object{"location": "westeurope"}, nil)
+	o.trust(identity, "job", o.s.Status().Endpoints.WorkloadIssuer, "system:serviceaccount:ci:job")
 	return vaultURI
 }
 
@@ -87,6 +88,7 @@ func TestVerifyFinds(t *testing.T) {
 		"a vault's resource":         {`DELETE FROM resources WHERE key LIKE '%/kv-verify'`, "the vault kv-verify is the resource "},
 		"a vault":                    {`DELETE FROM vaults WHERE name_key = 'kv-verify'`, "is a vault without a name and a key"},
 		"a role":                     {`UPDATE role_assignments SET role_id = 'nothing' WHERE scope_key = '/'`, "1 role assignments are of the role nothing, which is not there"},
+		"who has a trust":            {`UPDATE federated_credentials SET app_id = 'nobody'`, "federated credentials are those of nobody"},
 		"a reference to nothing":     {`INSERT INTO application_uris (tenant_id, uri, app_id) VALUES ('nobody', 'u', 'nothing')`, "application_uris refer to rows of tenants"},
 		"what cannot be read":        {`UPDATE resources SET body = '{' WHERE key LIKE '%/ubuntu'`, "the check ended early"},
 	} {

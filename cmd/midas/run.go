@@ -18,7 +18,7 @@ import (
 	"midas/internal/sandbox"
 )
 
-type runFlags struct{ data, vm string }
+type runFlags struct{ data, vm, source, clientID string }
 
 func newRun(stderr io.Writer) *cobra.Command {
 	var f runFlags
@@ -46,6 +46,8 @@ trusted, and nothing else can be reached. With --vm the metadata service at
 	c.Flags().SetInterspersed(false) // what follows the command's name is the command's
 	dataFlag(c, &f.data)
 	c.Flags().StringVar(&f.vm, "vm", "", "`name` or resource id of the virtual machine to be")
+	c.Flags().StringVar(&f.source, "source", "", "`where` clients find their identity: imds (the default), or workload for a token file as a pod has it")
+	c.Flags().StringVar(&f.clientID, "client-id", "", "with --source workload: client `id` of the identity, where the machine has several")
 	return c
 }
 
@@ -62,7 +64,7 @@ func runCommand(ctx context.Context, f runFlags, command []string) (int, error) 
 		return 0, err
 	}
 	// The lease outlives an interrupt: the command decides when it is done.
-	lease, err := client.Attach(context.WithoutCancel(ctx), control.AttachRequest{VM: f.vm})
+	lease, err := client.Attach(context.WithoutCancel(ctx), control.AttachRequest{VM: f.vm, Source: f.source, ClientID: f.clientID})
 	if err != nil {
 		return 0, err
 	}

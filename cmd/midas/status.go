@@ -54,6 +54,7 @@ func printStatus(w io.Writer, s control.Status) {
 	row("Sign-in", s.Endpoints.Login)
 	row("Resource Manager", s.Endpoints.ResourceManager)
 	row("Vaults", "https://NAME."+s.Endpoints.VaultSuffix)
+	row("Workload issuer", s.Endpoints.WorkloadIssuer)
 	row("CA", s.CAFile)
 	row("Data", s.DataDir)
 	row("Process", fmt.Sprint(s.PID))

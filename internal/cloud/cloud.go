@@ -20,6 +20,7 @@ type Profile struct {
 	ResourceHost   string   // Resource Manager
 	GraphHost      string   // Microsoft Graph
 	PortalHost     string
+	IssuerHost     string // of the installation's own issuer of workload tokens, named as AKS has its clusters'
 	VaultSuffix    string // vaults live one label below it; no leading dot
 	AzEnvironment  string // what the metadata service calls the cloud
 	Locations      []Location
@@ -40,7 +41,7 @@ var profiles = []Profile{
 		LoginHosts: []string{"login.microsoftonline.com", "login.windows.net", "login.microsoft.com"}, STSHost: "sts.windows.net",
 		ResourceHost: "management.azure.com", managementHost: "management.core.windows.net",
 		GraphHost: "graph.microsoft.com", oldGraphHost: "graph.windows.net",
-		PortalHost: "portal.azure.com", VaultSuffix: "vault.azure.net",
+		PortalHost: "portal.azure.com", IssuerHost: "midas.oic.prod-aks.azure.com", VaultSuffix: "vault.azure.net",
 		Locations: []Location{{"eastus", "East US"}, {"eastus2", "East US 2"}, {"westus", "West US"}, {"westus2", "West US 2"}, {"westus3", "West US 3"},
 			{"centralus", "Central US"}, {"northcentralus", "North Central US"}, {"southcentralus", "South Central US"}, {"westcentralus", "West Central US"},
 			{"canadacentral", "Canada Central"}, {"canadaeast", "Canada East"}, {"brazilsouth", "Brazil South"}, {"northeurope", "North Europe"}, {"westeurope", "West Europe"},
@@ -55,7 +56,7 @@ var profiles = []Profile{
 		LoginHosts: []string{"login.partner.microsoftonline.cn", "login.chinacloudapi.cn"}, STSHost: "sts.chinacloudapi.cn",
 		ResourceHost: "management.chinacloudapi.cn", managementHost: "management.core.chinacloudapi.cn",
 		GraphHost: "microsoftgraph.chinacloudapi.cn", oldGraphHost: "graph.chinacloudapi.cn",
-		PortalHost: "portal.azure.cn", VaultSuffix: "vault.azure.cn",
+		PortalHost: "portal.azure.cn", IssuerHost: "midas.oic.prod-aks.azure.cn", VaultSuffix: "vault.azure.cn",
 		Locations: []Location{{"chinanorth", "China North"}, {"chinaeast", "China East"}, {"chinanorth2", "China North 2"}, {"chinaeast2", "China East 2"}, {"chinanorth3", "China North 3"}, {"chinaeast3", "China East 3"}},
 	},
 	{
@@ -63,7 +64,7 @@ var profiles = []Profile{
 		LoginHosts: []string{"login.microsoftonline.us", "login.usgovcloudapi.net"}, STSHost: "sts.windows.net",
 		ResourceHost: "management.usgovcloudapi.net", managementHost: "management.core.usgovcloudapi.net",
 		GraphHost: "graph.microsoft.us", oldGraphHost: "graph.windows.net",
-		PortalHost: "portal.azure.us", VaultSuffix: "vault.usgovcloudapi.net",
+		PortalHost: "portal.azure.us", IssuerHost: "midas.oic.prod-aks.azure.us", VaultSuffix: "vault.usgovcloudapi.net",
 		Locations: []Location{{"usgovvirginia", "USGov Virginia"}, {"usgovarizona", "USGov Arizona"}, {"usgovtexas", "USGov Texas"}, {"usdodeast", "USDoD East"}, {"usdodcentral", "USDoD Central"}},
 	},
 }
@@ -89,7 +90,7 @@ func Lookup(name string) (Profile, error) {
 
 // ExactHosts lists every single name that the cloud answers for.
 func (p Profile) ExactHosts() []string {
-	hosts := append(slices.Clone(p.LoginHosts), p.STSHost, p.ResourceHost, p.managementHost, p.GraphHost, p.oldGraphHost, p.PortalHost)
+	hosts := append(slices.Clone(p.LoginHosts), p.STSHost, p.ResourceHost, p.managementHost, p.GraphHost, p.oldGraphHost, p.PortalHost, p.IssuerHost)
 	slices.Sort(hosts)
 	return slices.Compact(hosts)
 }

@@ -24,6 +24,9 @@ func TestProfiles(t *testing.T) {
 				t.Errorf("%s serves %q", name, host)
 			}
 		}
+		if issuer := p.WorkloadIssuer("t"); issuer != "https://"+p.IssuerHost+"/t/" || !p.Serves(p.IssuerHost) || !strings.HasPrefix(p.TokenExchangeAudience(), "api://AzureADTokenExchange") {
+			t.Errorf("%s: issuer %s, audience %s", name, issuer, p.TokenExchangeAudience())
+		}
 		if _, ok := p.Location(" " + p.Locations[0].DisplayName); !ok {
 			t.Errorf("%s: no location %q", name, p.Locations[0].DisplayName)
 		}

@@ -26,7 +26,8 @@ type Endpoints struct {
 	Login           string `json:"login"`
 	ResourceManager string `json:"resourceManager"`
 	Graph           string `json:"graph"`
-	VaultSuffix     string `json:"vaultSuffix"` // a host suffix: no scheme, no leading dot
+	VaultSuffix     string `json:"vaultSuffix"`    // a host suffix: no scheme, no leading dot
+	WorkloadIssuer  string `json:"workloadIssuer"` // of the tokens of pods and jobs; with its trailing slash, as tokens name it
 }
 
 // Sample names what `midas up --sample` made.
@@ -128,9 +129,10 @@ const (
 
 // AttachRequest asks for the local endpoints of a machine.
 type AttachRequest struct {
-	VM     string `json:"vm"`               // a name, a resource id, or "" for no machine
-	Via    string `json:"via,omitempty"`    // ViaNamespace, which "" is too, or ViaProxy
-	Source string `json:"source,omitempty"` // where clients look for their identity: "imds", which "" is too, "appservice", …
+	VM       string `json:"vm"`                 // a name, a resource id, or "" for no machine
+	Via      string `json:"via,omitempty"`      // ViaNamespace, which "" is too, or ViaProxy
+	Source   string `json:"source,omitempty"`   // where clients look for their identity: "imds", which "" is too, "appservice", "workload", …
+	ClientID string `json:"clientId,omitempty"` // with "workload": which of several identities
 }
 
 // Attachment is what stands ready while the one who asked stays connected.

@@ -44,6 +44,9 @@ type Door struct {
 	// Reseal puts everything under a new root key, and says how far it is.
 	Reseal func(ctx context.Context, progress func(Resealed)) (Resealed, error)
 
+	// WorkloadToken issues a token of the cloud's own issuer.
+	WorkloadToken func(ctx context.Context, q WorkloadTokenRequest) (WorkloadToken, error)
+
 	// Attach opens the endpoints of a machine. They stay until ctx ends, which is
 	// when the client has gone away, and need not outlive an error.
 	Attach func(ctx context.Context, q AttachRequest) (Attachment, error)
@@ -68,6 +71,8 @@ func (d Door) Routes() http.Handler {
 		"/attach": {http.MethodPost, d.attach},
 
 		"/service-principals": {http.MethodPost, d.servicePrincipal},
+
+		"/workload/token": {http.MethodPost, d.workloadToken},
 
 		"/clock":         {http.MethodGet, d.clock},
 		"/clock/advance": {http.MethodPost, d.advanceClock},

@@ -25,7 +25,7 @@ import (
 var sample = Status{
 	Endpoint: "127.0.0.1:7443", PID: 42, Version: "1.2.3", Cloud: "AzureCloud", TenantID: "t", SubscriptionID: "s",
 	DataDir: "/d", CAFile: "/d/ca.pem", BundleFile: "/d/bundle.pem", ControlSocket: "/d/control.sock",
-	Endpoints: Endpoints{Login: "https://login.microsoftonline.com", ResourceManager: "https://management.azure.com", Graph: "https://graph.microsoft.com", VaultSuffix: "vault.azure.net"},
+	Endpoints: Endpoints{Login: "https://login.microsoftonline.com", ResourceManager: "https://management.azure.com", Graph: "https://graph.microsoft.com", VaultSuffix: "vault.azure.net", WorkloadIssuer: "https://midas.oic.prod-aks.azure.com/t/"},
 	Sample:    &Sample{ResourceGroup: "midas-sample", VM: "ubuntu", Vault: "kv", VaultURI: "https://kv.vault.azure.net/", Secret: "portal-phrase"},
 }
 
@@ -63,6 +63,9 @@ func testDoor() Door {
 		Reseal: func(_ context.Context, progress func(Resealed)) (Resealed, error) {
 			progress(Resealed{true, 1, 2})
 			return Resealed{true, 2, 2}, nil
+		},
+		WorkloadToken: func(_ context.Context, q WorkloadTokenRequest) (WorkloadToken, error) {
+			return WorkloadToken{Token: "tok", ExpiresOn: 1700000000, Issuer: "https://i/", Subject: q.Subject, Audience: "a"}, nil
 		},
 		Attach: func(_ context.Context, q AttachRequest) (Attachment, error) { return Attachment{VM: q.VM}, nil },
 	}
@@ -140,7 +143,7 @@ func TestWire(t *testing.T) {
 		status                   int
 		want                     string
 	}{
-		{"status", "GET", "/status", "", nil, 200, `{"endpoint":"127.0.0.1:7443","pid":42,"version":"1.2.3","cloud":"AzureCloud","tenantId":"t","subscriptionId":"s","dataDir":"/d","caFile":"/d/ca.pem","bundleFile":"/d/bundle.pem","controlSocket":"/d/control.sock","endpoints":{"login":"https://login.microsoftonline.com","resourceManager":"https://management.azure.com","graph":"https://graph.microsoft.com","vaultSuffix":"vault.azure.net"},"sample":{"resourceGroup":"midas-sample","vm":"ubuntu","vault":"kv","vaultUri":"https://kv.vault.azure.net/","secret":"portal-phrase"}}`},
+		{"status", "GET", "/status", "", nil, 200, `{"endpoint":"127.0.0.1:7443","pid":42,"version":"1.2.3","cloud":"AzureCloud","tenantId":"t","subscriptionId":"s","dataDir":"/d","caFile":"/d/ca.pem","bundleFile":"/d/bundle.pem","controlSocket":"/d/control.sock","endpoints":{"login":"https://login.microsoftonline.com","resourceManager":"https://management.azure.com","graph":"https://graph.microsoft.com","vaultSuffix":"vault.azure.net","workloadIssuer":"https://midas.oic.prod-aks.azure.com/t/"},"sample":{"resourceGroup":"midas-sample","vm":"ubuntu","vault":"kv","vaultUri":"https://kv.vault.azure.net/","secret":"portal-phrase"}}`},
 		{"token", "POST", "/token", `{"resource":"r"}`, nil, 200, `{"access_token":"tok","expires_on":1700000000,"token_type":"Bearer","resource":"r"}`},
 		{"why", "POST", "/why", `{"principal":"p","action":"a","scope":"/s"}`, nil, 200, `{"allowed":true,"reason":"a at /s","assignment":"/a"}`},
 		{"service principal", "POST", "/service-principals", `{"name":"n"}`, nil, 200, `{"appId":"a","displayName":"n","objectId":"o","password":"p","tenant":"t"}`},
@@ -152,6 +155,8 @@ func TestWire(t *testing.T) {
 		{"backup", "POST", "/backup", "", nil, 200, `all of it`},
 		{"rotate", "POST", "/seal/rotate", "", nil, 200, `{"progress":{"newKey":true,"resealed":1,"total":2}}` + "\n" + `{"done":{"newKey":true,"resealed":2,"total":2}}` + "\n"},
 		{"no name", "POST", "/service-principals", `{}`, nil, 400, `{"error":{"code":"InvalidRequest","message":"The member 'name' is missing."}}`},
+		{"workload token", "POST", "/workload/token", `{"subject":"job"}`, nil, 200, `{"token":"tok","expiresOn":1700000000,"issuer":"https://i/","subject":"job","audience":"a"}`},
+		{"no subject", "POST", "/workload/token", `{}`, nil, 400, `{"error":{"code":"InvalidRequest","message":"The member 'subject' is missing."}}`},
 		{"no resource", "POST", "/token", `{}`, nil, 400, `{"error":{"code":"InvalidRequest","message":"The member 'resource' is missing."}}`},
 		{"no scope", "POST", "/why", `{"principal":"p","action":"a"}`, nil, 400, `{"error":{"code":"InvalidRequest","message":"The member 'scope' is missing."}}`},
 		{"hint", "POST", "/why", `{"principal":"p","action":"none","scope":"/"}`, nil, 404, `{"error":{"code":"PrincipalNotFound","message":"no such principal","hint":"list them"}}`},

@@ -80,14 +80,17 @@ func ApplicationByURI(tx *store.Tx, tenant azure.TenantID, uri string) (Applicat
 	return applicationWhere(tx, `JOIN application_uris u ON u.app_id = a.app_id WHERE u.tenant_id = $1 AND u.uri = $2`, string(tenant), uri)
 }
 
-// DeleteApplication removes an application, its credentials and its service
-// principals for good.
+// DeleteApplication removes an application, its credentials of every kind and
+// its service principals, all for good.
 func DeleteApplication(tx *store.Tx, id azure.AppID) error {
 	a, err := ApplicationByAppID(tx, id)
 	if err != nil {
 		return err
 	}
 	if err := change(tx, noApplication(), `DELETE FROM applications WHERE app_id = $1`, string(a.AppID)); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(`DELETE FROM federated_credentials WHERE app_id = $1`, string(a.AppID)); err != nil {
 		return err
 	}
 	if _, err := tx.Exec(`DELETE FROM owners WHERE object_id = $1 OR object_id IN (SELECT object_id FROM principals WHERE app_id = $2)`, string(a.ObjectID), string(a.AppID)); err != nil {

@@ -43,7 +43,8 @@ func SoftDelete(tx *store.Tx, p Principal) error {
 
 // SoftDeleteApplication is [SoftDelete] for an application and its service principal.
 func SoftDeleteApplication(tx *store.Tx, a Application) error {
-	rows := []rowsOf{{"applications", "app_id", string(a.AppID)}, {"application_uris", "app_id", string(a.AppID)}, {"credentials", "app_id", string(a.AppID)}}
+	rows := []rowsOf{{"applications", "app_id", string(a.AppID)}, {"application_uris", "app_id", string(a.AppID)}, {"credentials", "app_id", string(a.AppID)},
+		{"federated_credentials", "app_id", string(a.AppID)}}
 	p, err := PrincipalByAppID(tx, a.Tenant, a.AppID)
 	switch {
 	case err == nil:

@@ -1,6 +1,7 @@
 // Package directory owns who there is: tenants and their subscriptions, users,
-// groups and their members, applications with their credentials, and service
-// principals, of which managed identities are one kind. It does not decide what
+// groups and their members, applications with their credentials, service
+// principals, of which managed identities are one kind, and whose tokens they
+// sign in with (federated credentials). It does not decide what
 // anybody may do (rbac), issues no tokens (sts) and knows no wire shape. Every
 // write marks store.Directory as changed. It may import the floors below:
 // azure, fault, pki and store.

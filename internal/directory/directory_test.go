@@ -35,6 +35,7 @@ func TestOnEveryEngine(t *testing.T) {
 			{"applications", testApplications},
 			{"passwords", testPasswords},
 			{"certificates", testCertificates},
+			{"federated credentials", testFederatedCredentials},
 		} {
 			t.Run(c.name, func(t *testing.T) {
 				db := fresh(t)

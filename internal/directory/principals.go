@@ -137,10 +137,14 @@ func SetEnabled(tx *store.Tx, id azure.ObjectID, enabled bool) error {
 	return change(tx, noPrincipal(), `UPDATE principals SET enabled = $1 WHERE object_id = $2`, enabled, string(id))
 }
 
-// DeletePrincipal removes a principal and its memberships for good. Role assignments
-// and access policies that name it stay and dangle.
+// DeletePrincipal removes a principal and its memberships for good, and a
+// managed identity's federated credentials. Role assignments and access
+// policies that name it stay and dangle.
 func DeletePrincipal(tx *store.Tx, id azure.ObjectID) error {
 	if _, err := tx.Exec(`DELETE FROM owners WHERE object_id = $1`, string(id)); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(`DELETE FROM federated_credentials WHERE app_id IN (SELECT app_id FROM principals WHERE object_id = $1 AND sp_type = $2)`, string(id), string(TypeManagedIdentity)); err != nil {
 		return err
 	}
 	return change(tx, noPrincipal(), `DELETE FROM principals WHERE object_id = $1`, string(id))

@@ -1,7 +1,8 @@
 // Package entra is the door of the token service: discovery, key sets, and
 // tokens for those who can prove who they are, in the words of control-plane.md
 // part A. It owns the OAuth requests and answers and the AADSTS errors. It does
-// not own keys or claims (sts) nor who exists (directory). It may import the
+// not own keys or claims (sts), who exists (directory) nor other issuers' keys
+// (federation). It may import the
 // floors below it and no other door.
 package entra
 
@@ -13,19 +14,22 @@ import (
 	"time"
 
 	"midas/internal/cloud"
+	"midas/internal/federation"
 	"midas/internal/store"
 	"midas/internal/sts"
 	"midas/internal/wire"
 )
 
-// Door answers for the login hosts and the host of the v1 issuer.
+// Door answers for the login hosts, the host of the v1 issuer and that of the
+// issuer of workload tokens.
 type Door struct {
-	Sts    *sts.Service
-	DB     *store.DB
-	Cloud  cloud.Profile
-	Now    func() time.Time
-	Log    *slog.Logger
-	Record func(wire.Event)
+	Sts     *sts.Service
+	DB      *store.DB
+	Cloud   cloud.Profile
+	Now     func() time.Time
+	Log     *slog.Logger
+	Record  func(wire.Event)
+	Issuers *federation.Issuers // whose tokens can be exchanged
 }
 
 // Routes returns the door's handler.
@@ -46,6 +50,9 @@ func (d *Door) route(w http.ResponseWriter, r *http.Request) error {
 		return noEndpoint.with()
 	}
 	tenant, path := segments[0], strings.ToLower(strings.Join(segments[1:], "/"))
+	if wire.Host(r) == d.Cloud.IssuerHost {
+		return d.workloadIssuer(w, r, tenant, path)
+	}
 	switch path {
 	case ".well-known/openid-configuration":
 		return d.public(w, r, func() (any, error) { return d.discovery(r, tenant, 1) })

@@ -26,6 +26,7 @@ import (
 	"midas/internal/azure"
 	"midas/internal/cloud"
 	"midas/internal/directory"
+	"midas/internal/federation"
 	"midas/internal/pki"
 	"midas/internal/seal"
 	"midas/internal/store"
@@ -51,6 +52,8 @@ type world struct {
 	us       atomic.Int64 // the time, in microseconds
 	root     *seal.Root
 	machine  directory.Principal
+	identity directory.Principal // a user-assigned one, with a federated credential
+	roots    *x509.CertPool      // of other issuers
 	secret   string
 	expired  string
 	disabled string // the disabled application's secret
@@ -83,6 +86,10 @@ func newWorld(t testing.TB, profile string, at time.Time) *world {
 		w.events = append(w.events, e)
 	}}
 	w.Sts = sts.New(sts.Config{DB: db, Root: w.root, Cloud: p, Now: w.now, Log: log})
+	w.roots = x509.NewCertPool()
+	w.Issuers = federation.New(federation.Config{Roots: w.roots, Now: w.now, Log: log,
+		Own:     func(issuer string) bool { return issuer == p.WorkloadIssuer(tenantID) },
+		OwnKeys: func(ctx context.Context) ([]byte, error) { return w.Sts.JWKS(ctx, "") }})
 	w.makeCertificates(t)
 	if err := db.Update(t.Context(), w.fill); err != nil {
 		t.Fatal(err)
@@ -165,8 +172,10 @@ func (w *world) fill(tx *store.Tx) error {
 	if err != nil {
 		return err
 	}
-	w.machine, err = directory.CreateManagedIdentity(tx, tenant.ID, "vm", vm)
-	return err
+	if w.machine, err = directory.CreateManagedIdentity(tx, tenant.ID, "vm", vm); err != nil {
+		return err
+	}
+	return w.fillFederation(tx, tenant)
 }
 
 // form is the body of a secret's request for Resource Manager with changes: a

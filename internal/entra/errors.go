@@ -19,7 +19,9 @@ const (
 	internalError          aadsts = 50000
 	malformedToken         aadsts = 50027
 	unknownInstance        aadsts = 50049
+	issuerUnreachable      aadsts = 50166
 	unsupportedGrant       aadsts = 70003
+	notFederated           aadsts = 70021
 	tenantNotFound         aadsts = 90002
 	invalidInput           aadsts = 90013
 	noTenant               aadsts = 90019
@@ -32,6 +34,9 @@ const (
 	assertionAudience      aadsts = 700023
 	assertionTime          aadsts = 700024
 	assertionKey           aadsts = 700027
+	otherIssuer            aadsts = 700211
+	otherAudience          aadsts = 700212
+	otherSubject           aadsts = 700213
 	missingParameter       aadsts = 900144
 	wrongMethod            aadsts = 900561
 	resourceParameter      aadsts = 901002
@@ -40,8 +45,13 @@ const (
 	wrongSecret            aadsts = 7000215
 	noCredential           aadsts = 7000218
 	expiredSecret          aadsts = 7000222
+	issuerKeyUnknown       aadsts = 7000272
+	otherSubjectCase       aadsts = 7002138
 	duplicateParameter     aadsts = 9000411
 )
+
+// checkFederated is where to look when no federated credential matches.
+const checkFederated = "Check your federated identity credential Subject, Audience and Issuer against the presented assertion. https://learn.microsoft.com/entra/workload-id/workload-identity-federation"
 
 // row is what a number means on the wire.
 type row struct {
@@ -55,7 +65,9 @@ var rows = map[aadsts]row{
 	internalError:          {500, "server_error", "There was an error issuing a token."},
 	malformedToken:         {400, "invalid_request", "JWT token is invalid or malformed."},
 	unknownInstance:        {400, "invalid_instance", "Unknown or invalid instance."},
+	issuerUnreachable:      {400, "invalid_request", "Request to External OIDC endpoint failed."},
 	unsupportedGrant:       {400, "unsupported_grant_type", "The app requested an unsupported grant type '%s'."},
+	notFederated:           {401, "invalid_client", "No matching federated identity record found for presented assertion. Assertion Issuer: '%s'. Assertion Subject: '%s'. Assertion Audience: '%s'. https://learn.microsoft.com/entra/workload-id/workload-identity-federation"},
 	tenantNotFound:         {400, "invalid_request", "Tenant '%s' not found. Check the tenant ID or domain, and that you are signing in to the right cloud."},
 	invalidInput:           {400, "invalid_request", "Invalid input: %s"},
 	noTenant:               {400, "invalid_request", "No tenant-identifying information found in the request: an application signs in to one tenant, not to '%s'."},
@@ -68,6 +80,9 @@ var rows = map[aadsts]row{
 	assertionAudience:      {401, "invalid_client", "Client assertion audience claim does not match Realm issuer. It must be the address of the tenant's token endpoint."},
 	assertionTime:          {401, "invalid_client", "Client assertion is not within its valid time range. Current time: %s, assertion valid from %s, expiry time of assertion %s. It may live for %s."},
 	assertionKey:           {401, "invalid_client", "The certificate used to sign the client assertion cannot be used for application '%s'. [Reason - %s, Thumbprint of key used by client: '%s']"},
+	otherIssuer:            {401, "invalid_client", "No matching federated identity record found for presented assertion issuer '%s'. " + checkFederated},
+	otherAudience:          {401, "invalid_client", "No matching federated identity record found for presented assertion audience '%s'. " + checkFederated},
+	otherSubject:           {401, "invalid_client", "No matching federated identity record found for presented assertion subject '%s'. " + checkFederated},
 	missingParameter:       {400, "invalid_request", "The request body must contain the following parameter: '%s'."},
 	wrongMethod:            {400, "invalid_request", "The endpoint only accepts %s requests. Received a %s request."},
 	resourceParameter:      {400, "invalid_request", "The 'resource' request parameter is not supported here: use 'scope'."},
@@ -76,6 +91,8 @@ var rows = map[aadsts]row{
 	wrongSecret:            {401, "invalid_client", "Invalid client secret provided. Send the value of the client secret and not its ID, for a secret of app '%s'."},
 	noCredential:           {401, "invalid_client", "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."},
 	expiredSecret:          {401, "invalid_client", "The provided client secret keys for app '%s' are expired. Make a new secret for the app."},
+	issuerKeyUnknown:       {401, "invalid_client", "The certificate with identifier '%s' used to sign the federated credential could not be found in the metadata of identity provider '%s'."},
+	otherSubjectCase:       {401, "invalid_client", "No matching federated identity record found for presented assertion subject '%s'. It differs from a subject in case only. " + checkFederated},
 	duplicateParameter:     {400, "invalid_request", "The request is not properly formatted. The parameter '%s' is duplicated."},
 }
 

@@ -38,6 +38,7 @@ type exchange struct {
 	form   url.Values
 	body   string // in the place of a form
 	header http.Header
+	host   string                      // "" is the login host
 	broken func(t *testing.T, d *Door) // what is wrong with the server
 }
 
@@ -53,10 +54,13 @@ func (w *world) exchanges(t *testing.T) []exchange {
 	assert := func(header, changes map[string]any) url.Values {
 		return w.asserted(w.assert(t, w.key, jose.PS256, header, changes))
 	}
+	exchanged := func(changes ...string) url.Values { return w.exchanged(t, changes...) }
 	guid := http.Header{"Client-Request-Id": {"12345678-1234-4234-8234-123456789012"}, "Return-Client-Request-Id": {"true"}}
 	return []exchange{
 		{name: "token-v1", status: 200, path: tokenPath, form: w.form(1)},
 		{name: "token-v2", status: 200, form: w.form(2, "client_info", "1"), header: guid},
+		{name: "token-federated", status: 200, form: exchanged()},
+		{name: "discovery-workload", status: 200, method: "GET", host: "midas.oic.prod-aks.azure.com", path: "/" + tenantID + "/.well-known/openid-configuration"},
 		{name: "discovery-v1", status: 200, method: "GET", path: "/" + tenantID + "/.well-known/openid-configuration"},
 		{name: "discovery-v2", status: 200, method: "GET", path: "/" + tenantID + "/v2.0/.well-known/openid-configuration"},
 		{name: "discovery-v1-common", status: 200, method: "GET", path: "/common/.well-known/openid-configuration"},
@@ -68,7 +72,9 @@ func (w *world) exchanges(t *testing.T) []exchange {
 
 		{name: "50000", status: 500, form: w.form(2), broken: func(t *testing.T, d *Door) { d.DB.Close() }},
 		{name: "50027", status: 400, form: w.asserted("a.b.c")},
+		{name: "50166", status: 400, form: exchanged("client_assertion", w.stranger(t, nil, "iss", closedIssuer))},
 		{name: "50049", status: 400, method: "GET", path: "/common/discovery/instance?authorization_endpoint=https://attacker.example/common/oauth2/authorize"},
+		{name: "70021", status: 401, form: exchanged("client_id", appID)},
 		{name: "70003", status: 400, form: w.form(2, "grant_type", "password")},
 		{name: "90002-discovery", status: 400, method: "GET", path: "/nobody.example/v2.0/.well-known/openid-configuration"},
 		{name: "90002-keys", status: 400, method: "GET", path: "/" + strings.Repeat("0", 8) + "-0000-0000-0000-000000000000/discovery/keys"},
@@ -95,6 +101,14 @@ func (w *world) exchanges(t *testing.T) []exchange {
 		{name: "700024", status: 401, form: assert(thumbprint, map[string]any{"exp": w.now().Add(-time.Hour).Unix()})},
 		{name: "700027-unknown", status: 401, form: assert(map[string]any{"x5t": "AAAAAAAAAAAAAAAAAAAAAAAAAAA"}, nil)},
 		{name: "700027-expired", status: 401, form: assert(map[string]any{"x5t": pki.Thumbprint(w.oldCert)}, nil)},
+		{name: "700027-federated", status: 401, form: exchanged("client_assertion", w.stranger(t, w))},
+		{name: "700211", status: 401, form: exchanged("client_assertion", w.stranger(t, nil, "iss", "https://elsewhere.example"))},
+		{name: "700212", status: 401, form: exchanged("client_assertion", w.workload(t, jobSubject, "api://elsewhere"))},
+		{name: "700213", status: 401, form: exchanged("client_assertion", w.workload(t, "system:serviceaccount:ci:other", exchangeAudience))},
+		{name: "7000272", status: 401, form: exchanged("client_assertion", w.stranger(t, nil))},
+		{name: "7002138", status: 401, form: exchanged("client_assertion", w.workload(t, strings.ToUpper(jobSubject), exchangeAudience))},
+		{name: "90002-workload", status: 400, method: "GET", host: "midas.oic.prod-aks.azure.com", path: "/common/.well-known/openid-configuration"},
+		{name: "90023-workload", status: 404, method: "GET", host: "midas.oic.prod-aks.azure.com", path: "/" + tenantID + "/oauth2/v2.0/token"},
 		{name: "900144-grant_type", status: 400, form: w.form(2, "grant_type", "")},
 		{name: "900144-scope", status: 400, form: w.form(2, "scope", "")},
 		{name: "900144-resource", status: 400, path: tokenPath, form: w.form(1, "resource", "")},
@@ -174,6 +188,9 @@ func (e exchange) request() *http.Request {
 		method = "POST"
 	}
 	r := httptest.NewRequest(method, "https://login.microsoftonline.com/", strings.NewReader(content))
+	if e.host != "" {
+		r.Host = e.host
+	}
 	r.URL.Path, r.URL.RawQuery, _ = strings.Cut(path, "?")
 	r.URL.RawPath = r.URL.Path
 	if method == "POST" {
@@ -207,6 +224,9 @@ func (w *world) print(t *testing.T, e exchange, out *httptest.ResponseRecorder) 
 	var b bytes.Buffer
 	r := e.request()
 	fmt.Fprintf(&b, "%s %s\n", r.Method, r.URL.RequestURI())
+	if e.host != "" {
+		fmt.Fprintf(&b, "Host: %s\n", e.host)
+	}
 	for _, name := range []string{"Client-Request-Id", "Content-Type", "Return-Client-Request-Id", "X"} {
 		if v := r.Header.Get(name); v != "" {
 			fmt.Fprintf(&b, "%s: %s\n", name, v)
@@ -250,7 +270,7 @@ func (w *world) anonymous(b []byte) []byte {
 	b = jwtPattern.ReplaceAll(b, []byte("{jwt}"))
 	b = longPattern.ReplaceAll(b, []byte("{too much}"))
 	b = printPattern.ReplaceAll(b, []byte("client: '{thumbprint}'"))
-	fixed := []string{tenantID, otherID, appID, v1API, v2API, disabledID, bareID, "12345678-1234-4234-8234-123456789012", "00000000-0000-0000-0000-000000000000"}
+	fixed := []string{tenantID, otherID, appID, v1API, v2API, disabledID, bareID, jobID, "12345678-1234-4234-8234-123456789012", "00000000-0000-0000-0000-000000000000"}
 	return guidPattern.ReplaceAllFunc(b, func(g []byte) []byte {
 		if _, ok := azure.ParseGUID(string(g)); ok && slices.Contains(fixed, string(g)) {
 			return g

@@ -10,6 +10,7 @@ import (
 	"midas/internal/azure"
 	"midas/internal/directory"
 	"midas/internal/fault"
+	"midas/internal/federation"
 	"midas/internal/store"
 	"midas/internal/sts"
 	"midas/internal/wire"
@@ -35,10 +36,15 @@ func (d *Door) clientCredentials(w http.ResponseWriter, t *tokenRequest) error {
 	event.Target = printable(resource)
 
 	grant := sts.Grant{Lifetime: sts.LifetimeApp, Capabilities: capabilities}
+	// A token of another issuer is verified outside of any transaction: its
+	// keys may have to be fetched.
+	if err := d.verifyForeign(t, proof); err != nil {
+		return err
+	}
 	err = d.DB.View(t.Context(), func(tx *store.Tx) error {
 		// 2. Who it says it is. A managed identity has a service principal and
-		// no application: nobody signs in as one here.
-		principal, err := client(tx, t.tenant, proof.clientID)
+		// no application: nobody signs in as one here but by federation.
+		principal, err := signingIn(tx, t.tenant, proof)
 		if err != nil {
 			return err
 		}
@@ -51,6 +57,9 @@ func (d *Door) clientCredentials(w http.ResponseWriter, t *tokenRequest) error {
 			return applicationDisabled.with(string(principal.AppID), principal.DisplayName)
 		}
 		grant.Principal, grant.Client = principal, principal.AppID
+		if principal.Type == directory.TypeManagedIdentity {
+			grant.Lifetime, grant.IdentityResource = sts.LifetimeManagedIdentity, principal.Resource
+		}
 		// 4. What for.
 		grant.Audience, grant.Version, err = d.audience(tx, t.tenant, resource)
 		return err
@@ -91,6 +100,7 @@ type proof struct {
 	clientID  string
 	secret    string
 	assertion string
+	foreign   *federation.Token // the assertion, where another issuer has made it
 }
 
 // assertionType is the only value of client_assertion_type (RFC 7523 section 2.2).
@@ -123,11 +133,15 @@ func (t *tokenRequest) proof() (proof, error) {
 	case p.assertion != "" && t.form.Get("client_assertion_type") != assertionType:
 		return proof{}, invalidInput.with("the client_assertion_type is not supported.")
 	}
+	p.foreign = foreign(p.assertion)
 	return p, nil
 }
 
 // check verifies the proof and returns how good it is: appidacr.
 func (d *Door) check(tx *store.Tx, t *tokenRequest, app azure.AppID, p proof) (string, error) {
+	if p.foreign != nil {
+		return sts.ClientAuthCertificate, match(tx, app, p.foreign.Claims)
+	}
 	if p.assertion != "" {
 		return sts.ClientAuthCertificate, d.checkAssertion(tx, t.tenant, app, p.assertion)
 	}

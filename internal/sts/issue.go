@@ -77,10 +77,14 @@ func (k *key) sign(c Claims) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	header := k.header1
 	if c.Version == version2 {
-		header = k.header2
+		return k.compact(k.header2, payload)
 	}
+	return k.compact(k.header1, payload)
+}
+
+// compact signs a payload under a header that is encoded already.
+func (k *key) compact(header string, payload []byte) (string, error) {
 	enc := base64.RawURLEncoding
 	token := make([]byte, 0, len(header)+enc.EncodedLen(len(payload))+enc.EncodedLen(k.private.Size())+2)
 	token = append(append(token, header...), '.')

@@ -1,6 +1,6 @@
 // Package managedidentity is the resource provider Microsoft.ManagedIdentity:
-// user-assigned identities, and the system-assigned identity of any resource
-// (control-plane.md D1). It may import the arm door and everything below it.
+// user-assigned identities with their federated credentials, and the
+// system-assigned identity of any resource (control-plane.md D1). It may import the arm door and everything below it.
 package managedidentity
 
 import (
@@ -26,6 +26,7 @@ func Provider() arm.Provider {
 				Says: "3 to 128 letters, digits, hyphens and underscores, starting with a letter or digit"},
 			Prepare: prepare, Remove: remove, Show: show,
 		},
+		federated(),
 		{Name: "identities", Versions: versions, Extension: true, Table: &arm.Table{Get: systemAssigned}},
 	}}
 }
@@ -99,8 +100,17 @@ func show(c *arm.Call, r *resource.Resource) error {
 	if err := arm.SetProperties(r, p); err != nil {
 		return err
 	}
-	r.ID, err = azure.ParseResourceID(strings.Replace(r.ID.String(), "/resourceGroups/", "/resourcegroups/", 1))
-	return err
+	r.ID = spelled(r.ID)
+	return nil
+}
+
+// spelled is an id as this provider writes it.
+func spelled(id azure.ResourceID) azure.ResourceID {
+	s, err := azure.ParseResourceID(strings.Replace(id.String(), "/resourceGroups/", "/resourcegroups/", 1))
+	if err != nil {
+		return id
+	}
+	return s
 }
 
 // systemAssigned answers GET {scope}/providers/Microsoft.ManagedIdentity/identities/default.
