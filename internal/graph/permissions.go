@@ -2,6 +2,7 @@ package graph
 
 import (
 	"encoding/json"
+	"strings"
 
 	"midas/internal/azure"
 	"midas/internal/cloud"
@@ -55,6 +56,16 @@ func permissionByID(id string) (permission, bool) {
 		}
 	}
 	return permission{}, false
+}
+
+// PermissionNamed is the id of what an app may be given for itself.
+func PermissionNamed(name string) (id string, ok bool) {
+	for _, p := range permissions {
+		if strings.EqualFold(p.value, name) && !p.delegated {
+			return p.id, true
+		}
+	}
+	return "", false
 }
 
 // impersonation is the scope of the services that act for users in one way only.

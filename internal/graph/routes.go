@@ -66,6 +66,8 @@ var applicationRoutes = []route{
 	on("applications/{id}", by{"GET": read("applications/read", readApplications, getApplication), "PATCH": write("applications/update", writeApplications, updateApplication), "DELETE": write("applications/delete", writeApplications, deleteApplication)}),
 	on("applications/{id}/addPassword", by{"POST": write("applications/credentials/update", writeApplications, addPassword(applicationHolder))}),
 	on("applications/{id}/removePassword", by{"POST": write("applications/credentials/update", writeApplications, remove(applicationHolder, directory.Password))}),
+	on("applications/{id}/federatedIdentityCredentials", by{"GET": read("applications/federatedIdentityCredentials/read", readApplications, listFederated), "POST": write("applications/federatedIdentityCredentials/create", writeApplications, createFederated)}),
+	on("applications/{id}/federatedIdentityCredentials/{id}", by{"GET": read("applications/federatedIdentityCredentials/read", readApplications, getFederated), "PATCH": write("applications/federatedIdentityCredentials/update", writeApplications, updateFederated), "DELETE": write("applications/federatedIdentityCredentials/delete", writeApplications, deleteFederated)}),
 	on("applications/{id}/owners", by{"GET": read("applications/owners/read", readApplications, listOwners(ownedApplication))}),
 	on("applications/{id}/owners/$ref", by{"POST": write("applications/owners/update", writeApplications, addOwner(ownedApplication))}),
 	on("applications/{id}/owners/{id}/$ref", by{"DELETE": write("applications/owners/update", writeApplications, removeOwner(ownedApplication))}),
