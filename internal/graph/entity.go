@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
+	"slices"
 
 	"midas/internal/azure"
 )
@@ -65,8 +66,8 @@ func (e *entity) render(selected []string, typed bool, context string, extra map
 		}
 		write(p.name, v)
 	}
-	for name, v := range extra {
-		write(name, v)
+	for _, name := range slices.Sorted(maps.Keys(extra)) {
+		write(name, extra[name])
 	}
 	b.WriteByte('}')
 	return b.Bytes(), nil
