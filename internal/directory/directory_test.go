@@ -35,6 +35,10 @@ func TestOnEveryEngine(t *testing.T) {
 			{"applications", testApplications},
 			{"passwords", testPasswords},
 			{"certificates", testCertificates},
+			{"restore", testRestore},
+			{"directory roles", testDirectoryRoles},
+			{"grants and app roles", testGrantsAndAppRoles},
+			{"relations", testRelations},
 			{"federated credentials", testFederatedCredentials},
 		} {
 			t.Run(c.name, func(t *testing.T) {
