@@ -236,7 +236,9 @@ func (w *world) must(status int, caller, method, path, body string, header ...st
 	}
 	if r.Body.Len() > 0 {
 		if err := json.Unmarshal(r.Body.Bytes(), &a); err != nil {
-			var plain struct{ Error struct{ Code, Message string } }
+			var plain struct {
+				Error struct{ Code, Message string }
+			}
 			if json.Unmarshal(r.Body.Bytes(), &plain) != nil {
 				w.Fatalf("%s: %v", r.Body, err)
 			}
