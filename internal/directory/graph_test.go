@@ -227,3 +227,46 @@ func testRelations(t *testing.T, db *store.DB, tenant Tenant) {
 		return nil
 	})
 }
+
+// testSetCertificates replaces certificates as a list, and keeps passwords.
+func testSetCertificates(t *testing.T, db *store.DB, tenant Tenant) {
+	der, from := someCertificate(t)
+	var app Application
+	update(t, db, func(tx *store.Tx) (err error) {
+		if app, err = CreateApplication(tx, Application{Tenant: tenant.ID, DisplayName: "app"}); err != nil {
+			return err
+		}
+		_, _, err = AddPassword(tx, app.AppID, "p", tx.Now.Add(time.Hour))
+		return err
+	})
+	set := func(wanted ...Credential) func(*store.Tx) error {
+		return func(tx *store.Tx) error { return SetCertificates(tx, app.AppID, false, wanted) }
+	}
+	kept := func(n int) (all []Credential) {
+		t.Helper()
+		view(t, db, func(tx *store.Tx) (err error) { all, err = Credentials(tx, app.AppID); return err })
+		all = slices.DeleteFunc(all, func(c Credential) bool { return c.Kind == Password })
+		if len(all) != n {
+			t.Errorf("%d certificates, not %d", len(all), n)
+		}
+		return all
+	}
+	id := azure.NewGUID()
+	update(t, db, set(Credential{KeyID: id, DisplayName: "c", Certificate: der, EndAt: from.AddDate(0, 6, 0)}))
+	if one := kept(1)[0]; one.KeyID != id || !one.StartAt.Equal(from) || !one.EndAt.Equal(from.AddDate(0, 6, 0)) || one.OfPrincipal {
+		t.Errorf("it is %+v", one)
+	}
+	update(t, db, set(Credential{KeyID: id}, Credential{Certificate: der}))
+	kept(2)
+	update(t, db, func(tx *store.Tx) error {
+		return SetCertificates(tx, app.AppID, true, []Credential{{Certificate: der}})
+	})
+	kept(3)
+	update(t, db, set())
+	if one := kept(1)[0]; !one.OfPrincipal {
+		t.Errorf("the service principal's is gone: %+v", one)
+	}
+	for _, bad := range []Credential{{KeyID: id}, {}, {Certificate: []byte("garbage")}, {Certificate: der, StartAt: from.AddDate(-1, 0, 0)}, {Certificate: der, EndAt: from.AddDate(9, 0, 0)}, {KeyID: "x", Certificate: der}} {
+		refused(t, db, fault.Invalid, set(bad))
+	}
+}
