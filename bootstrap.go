@@ -18,7 +18,7 @@ import (
 type identity struct {
 	tenant       azure.TenantID
 	subscription azure.SubscriptionID
-	operator     azure.ObjectID // the first user: Owner of everything
+	operator     azure.ObjectID // the first user: Owner of everything, and Global Administrator
 }
 
 // Names of the settings that tell an installation from another.
@@ -43,7 +43,10 @@ func (s *Server) bootstrap(ctx context.Context) error {
 			return err
 		}
 		if name == "" {
-			return s.found(tx)
+			if err := s.found(tx); err != nil {
+				return err
+			}
+			return s.ensureServices(tx)
 		}
 		for _, c := range []struct{ setting, flag, given string }{
 			{settingCloud, "--cloud", s.config.Cloud}, {settingTenant, "--tenant", s.config.Tenant}, {settingSubscription, "--subscription", s.config.Subscription},
@@ -56,8 +59,26 @@ func (s *Server) bootstrap(ctx context.Context) error {
 				return fmt.Errorf("the data directory was made for the %s %s, not for %s\nhint: leave %s out, or choose another directory with --data", c.setting, have, c.given, c.flag)
 			}
 		}
-		return s.resume(tx, name)
+		if err := s.resume(tx, name); err != nil {
+			return err
+		}
+		return s.ensureServices(tx)
 	})
+}
+
+// ensureServices makes the service principals of the cloud's own services, by
+// which their permissions are given.
+func (s *Server) ensureServices(tx *store.Tx) error {
+	for _, service := range s.profile.Services() {
+		name := service.Name
+		if name == cloud.ResourceManager {
+			name = "Windows Azure Service Management API" // as directories call it
+		}
+		if err := directory.EnsureService(tx, s.ids.tenant, service.AppID, name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // resume reads who the installation is and checks the root key, so that a
@@ -113,6 +134,9 @@ func (s *Server) found(tx *store.Tx) (err error) {
 		return err
 	}
 	s.ids.operator = operator.ID
+	if _, err := directory.AssignRole(tx, directory.GlobalAdministrator, operator.ID); err != nil {
+		return err
+	}
 	if _, _, err := rbac.PutAssignment(tx, rbac.Assignment{ID: azure.NewGUID(), Scope: azure.Root(), RoleID: rbac.Owner, PrincipalID: operator.ID, PrincipalType: rbac.PrincipalUser}, operator.ID); err != nil {
 		return err
 	}

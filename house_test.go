@@ -24,7 +24,7 @@ var floors = map[string]float64{
 	"internal/wire/wiretest": 1.5, "internal/store": 2, "internal/store/storetest": 2.5,
 	"internal/activity": 3, "internal/directory": 3, "internal/rbac": 3, "internal/resource": 3, "internal/scheduledevents": 3,
 	"internal/sts": 4, "internal/vault": 4, "internal/federation": 4,
-	"internal/entra": 5, "internal/imds": 5, "internal/arm": 5, "internal/keyvault": 5, "internal/control": 5, "internal/proxy": 5,
+	"internal/entra": 5, "internal/imds": 5, "internal/arm": 5, "internal/keyvault": 5, "internal/graph": 5, "internal/control": 5, "internal/proxy": 5,
 	"internal/provider/authorization": 5.5, "internal/provider/compute": 5.5, "internal/provider/keyvault": 5.5, "internal/provider/managedidentity": 5.5, "internal/provider/network": 5.5,
 	"":          6,
 	"cmd/midas": 7, "bench": 7, "lab": 7,

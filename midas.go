@@ -26,6 +26,7 @@ import (
 	"midas/internal/cloud"
 	"midas/internal/control"
 	"midas/internal/entra"
+	"midas/internal/graph"
 	"midas/internal/imds"
 	"midas/internal/injection"
 	"midas/internal/keyvault"
@@ -166,6 +167,7 @@ func (s *Server) doors() http.Handler {
 	vaults := (&keyvault.Door{DB: s.db, Sts: s.sts, Root: s.root, Cloud: s.profile, Now: s.now, Log: s.log, Record: s.record}).Routes()
 	nobody := wire.Door{Name: "front", Now: s.now, Log: s.log, Fail: misdirected}.Handle(func(http.ResponseWriter, *http.Request) error { return errNobody })
 	byHost := map[string]http.Handler{s.profile.STSHost: login, s.profile.IssuerHost: login}
+	byHost[s.profile.GraphHost] = (&graph.Door{DB: s.db, Sts: s.sts, Cloud: s.profile, Tenant: s.ids.tenant, Now: s.now, Log: s.log, Record: s.record}).Routes()
 	for _, host := range s.profile.LoginHosts {
 		byHost[host] = login
 	}
@@ -200,11 +202,11 @@ func misdirected(w http.ResponseWriter, r *http.Request, err error) string {
 }
 
 // record keeps what was done, as Azure's own logs do: sign-ins, changes and
-// denials at Resource Manager, and everything in a vault. Requests that asked
+// denials at Resource Manager and Graph, and everything in a vault. Requests that asked
 // for nothing, such as discovery, are not.
 func (s *Server) record(e wire.Event) {
 	read := e.Method == http.MethodGet || e.Method == http.MethodHead
-	if e.Operation == "" || e.Door == "arm" && read && e.Status < http.StatusBadRequest {
+	if e.Operation == "" || (e.Door == "arm" || e.Door == "graph") && read && e.Status < http.StatusBadRequest {
 		return
 	}
 	s.acts.Record(activity.Entry{Time: e.Time, Plane: e.Door, Caller: e.Caller, Operation: e.Operation, Target: e.Target, Status: e.Status, Code: e.Code,

@@ -6,9 +6,11 @@ import (
 	"time"
 
 	"midas/internal/azure"
+	"midas/internal/cloud"
 	"midas/internal/control"
 	"midas/internal/directory"
 	"midas/internal/fault"
+	"midas/internal/graph"
 	"midas/internal/rbac"
 	"midas/internal/store"
 )
@@ -41,12 +43,43 @@ func (s *Server) createServicePrincipal(ctx context.Context, q control.ServicePr
 		} else if made.Password, _, err = directory.AddPassword(tx, app.AppID, q.Name, tx.Now.Add(passwordLife)); err != nil {
 			return err
 		}
+		if err := s.assignInDirectory(tx, p, q); err != nil {
+			return err
+		}
 		if q.Role == "" && q.Scope == "" {
 			return nil
 		}
 		return s.assign(tx, p.ID, q.Role, q.Scope)
 	})
 	return made, err
+}
+
+// assignInDirectory gives a new service principal its roles in the directory
+// and its permissions at Microsoft Graph.
+func (s *Server) assignInDirectory(tx *store.Tx, p directory.Principal, q control.ServicePrincipalRequest) error {
+	for _, name := range q.DirectoryRoles {
+		role, ok := directory.RoleNamed(name)
+		if !ok {
+			return fault.New(fault.NotFound, "there is no role %q in the directory\nhint: name it as Azure does, such as \"Global Administrator\" or \"Directory Readers\"", name)
+		}
+		if _, err := directory.AssignRole(tx, role.ID, p.ID); err != nil {
+			return err
+		}
+	}
+	for _, name := range q.Permissions {
+		id, ok := graph.PermissionNamed(name)
+		if !ok {
+			return fault.New(fault.NotFound, "Microsoft Graph has no application permission %q\nhint: name it as Azure does, such as Directory.Read.All", name)
+		}
+		itself, err := directory.PrincipalByAppID(tx, s.ids.tenant, s.profile.ServiceNamed(cloud.Graph).AppID)
+		if err != nil {
+			return err
+		}
+		if _, err := directory.AssignAppRole(tx, directory.AppRoleAssignment{Principal: p.ID, Resource: itself.ID, Role: id}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // assign gives a new service principal a role.

@@ -57,5 +57,7 @@ func newServicePrincipalCreate(stdout io.Writer) *cobra.Command {
 	c.Flags().StringVar(&certificate, "certificate", "", "`file` with a PEM certificate to sign in with, in place of a password")
 	c.Flags().StringVar(&q.Role, "role", "", "`name` or id of a role to assign")
 	c.Flags().StringVar(&q.Scope, "scope", "", "resource `ID` to assign the role at")
+	c.Flags().StringArrayVar(&q.DirectoryRoles, "directory-role", nil, "`name` or id of a role in the directory, such as \"Global Administrator\"; may be repeated")
+	c.Flags().StringArrayVar(&q.Permissions, "graph-permission", nil, "`name` of an application permission of Microsoft Graph, such as Directory.Read.All; may be repeated")
 	return c
 }

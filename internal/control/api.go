@@ -75,6 +75,9 @@ type ServicePrincipalRequest struct {
 	Certificate string `json:"certificate,omitempty"` // PEM; in place of a password
 	Role        string `json:"role,omitempty"`        // name or id of a role to assign
 	Scope       string `json:"scope,omitempty"`       // resource id to assign it at
+
+	DirectoryRoles []string `json:"directoryRoles,omitempty"` // names or ids of roles in the directory
+	Permissions    []string `json:"permissions,omitempty"`    // of Microsoft Graph: "Directory.Read.All"
 }
 
 // ServicePrincipal is what was made, in the words of `az ad sp create-for-rbac`.

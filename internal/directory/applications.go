@@ -2,7 +2,6 @@ package directory
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"midas/internal/azure"
@@ -36,11 +35,8 @@ func CreateApplication(tx *store.Tx, a Application) (Application, error) {
 	if err != nil {
 		return Application{}, err
 	}
-	if err := checkName(a.DisplayName); err != nil {
+	if err := checkApplication(a); err != nil {
 		return Application{}, err
-	}
-	if a.TokenVersion != 1 && a.TokenVersion != 2 {
-		return Application{}, fault.New(fault.Invalid, "The version of an access token is 1 or 2.").At("requestedAccessTokenVersion")
 	}
 	a.AppID, a.ObjectID, a.CreatedAt = id, azure.NewObjectID(), tx.Now
 	a.IdentifierURIs = slices.Sorted(slices.Values(a.IdentifierURIs))
@@ -49,15 +45,7 @@ func CreateApplication(tx *store.Tx, a Application) (Application, error) {
 	if err != nil {
 		return Application{}, err
 	}
-	for _, uri := range a.IdentifierURIs {
-		if !strings.Contains(uri, ":") || len(uri) > 255 || strings.ContainsAny(uri, " \t\r\n\"") {
-			return Application{}, fault.New(fault.Invalid, "An identifier URI is a URI of at most 255 characters.").At("identifierUris")
-		}
-		if err := create(tx, `INSERT INTO application_uris (tenant_id, uri, app_id) VALUES ($1, $2, $3)`, string(a.Tenant), uri, string(a.AppID)); err != nil {
-			return Application{}, err
-		}
-	}
-	return a, nil
+	return a, addURIs(tx, a)
 }
 
 func noApplication() *fault.Error {
@@ -78,9 +66,7 @@ func applicationWhere(tx *store.Tx, from string, args ...any) (Application, erro
 	if err != nil {
 		return Application{}, err
 	}
-	a.IdentifierURIs, err = store.Collect(tx, func(scan func(...any) error) (uri string, err error) { return uri, scan(&uri) },
-		`SELECT uri FROM application_uris WHERE app_id = $1`, string(a.AppID))
-	slices.Sort(a.IdentifierURIs) // here, because the engines order text differently
+	a.IdentifierURIs, err = identifierURIs(tx, a.AppID)
 	return a, err
 }
 
@@ -95,14 +81,21 @@ func ApplicationByURI(tx *store.Tx, tenant azure.TenantID, uri string) (Applicat
 }
 
 // DeleteApplication removes an application, its credentials of every kind and
-// its service principals.
+// its service principals, all for good.
 func DeleteApplication(tx *store.Tx, id azure.AppID) error {
-	if err := change(tx, noApplication(), `DELETE FROM applications WHERE app_id = $1`, string(id)); err != nil {
+	a, err := ApplicationByAppID(tx, id)
+	if err != nil {
 		return err
 	}
-	if _, err := tx.Exec(`DELETE FROM federated_credentials WHERE app_id = $1`, string(id)); err != nil {
+	if err := change(tx, noApplication(), `DELETE FROM applications WHERE app_id = $1`, string(a.AppID)); err != nil {
 		return err
 	}
-	_, err := tx.Exec(`DELETE FROM principals WHERE app_id = $1 AND sp_type = $2`, string(id), string(TypeApplication))
+	if _, err := tx.Exec(`DELETE FROM federated_credentials WHERE app_id = $1`, string(a.AppID)); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(`DELETE FROM owners WHERE object_id = $1 OR object_id IN (SELECT object_id FROM principals WHERE app_id = $2)`, string(a.ObjectID), string(a.AppID)); err != nil {
+		return err
+	}
+	_, err = tx.Exec(`DELETE FROM principals WHERE app_id = $1 AND sp_type = $2`, string(a.AppID), string(TypeApplication))
 	return err
 }

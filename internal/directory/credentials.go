@@ -32,6 +32,7 @@ type Credential struct {
 	DisplayName string
 	StartAt     time.Time
 	EndAt       time.Time
+	OfPrincipal bool // it belongs to the service principal and not to the application; it is as good
 
 	Hint          string // of a password: its first three characters, as Graph shows them
 	Thumbprint    string // of a certificate: SHA-1, base64url without padding (x5t)
@@ -74,8 +75,14 @@ func hashSecret(secret string) []byte {
 // AddPassword makes a password for an application, valid from now until end.
 // The secret is returned this once and cannot be read again.
 func AddPassword(tx *store.Tx, app azure.AppID, displayName string, end time.Time) (secret string, c Credential, err error) {
+	return MakePassword(tx, Credential{AppID: app, DisplayName: displayName, StartAt: tx.Now, EndAt: end})
+}
+
+// MakePassword is [AddPassword] for a credential whose application, name, times
+// and owner are given.
+func MakePassword(tx *store.Tx, c Credential) (secret string, made Credential, err error) {
 	secret = newSecret()
-	c = Credential{KeyID: azure.NewGUID(), AppID: app, Kind: Password, DisplayName: displayName, Hint: secret[:3], StartAt: tx.Now, EndAt: end.UTC()}
+	c.KeyID, c.Kind, c.Hint, c.StartAt, c.EndAt = azure.NewGUID(), Password, secret[:3], c.StartAt.UTC(), c.EndAt.UTC()
 	if err := addCredential(tx, c, hashSecret(secret)); err != nil {
 		return "", Credential{}, err
 	}
@@ -88,16 +95,29 @@ const minRSABits = 2048
 // AddCertificate lets an application sign in with a certificate's key, RSA of
 // 2048 bits or more, while the certificate is valid. der is its public part.
 func AddCertificate(tx *store.Tx, app azure.AppID, displayName string, der []byte) (Credential, error) {
+	cert, err := parseCertificate(der)
+	if err != nil {
+		return Credential{}, err
+	}
+	c := certificate(Credential{KeyID: azure.NewGUID(), AppID: app, DisplayName: displayName, StartAt: cert.NotBefore.UTC(), EndAt: cert.NotAfter.UTC()}, der)
+	return c, addCredential(tx, c, nil)
+}
+
+// parseCertificate reads a certificate that an application may sign in with.
+func parseCertificate(der []byte) (*x509.Certificate, error) {
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
-		return Credential{}, fault.Wrap(err, fault.Invalid, "The key is not an X.509 certificate.").At("key")
+		return nil, fault.Wrap(err, fault.Invalid, "The key is not an X.509 certificate.").At("key")
 	}
 	if key, ok := cert.PublicKey.(*rsa.PublicKey); !ok || key.N.BitLen() < minRSABits {
-		return Credential{}, fault.New(fault.Invalid, "The certificate needs an RSA key of %d bits or more.", minRSABits).At("key")
+		return nil, fault.New(fault.Invalid, "The certificate needs an RSA key of %d bits or more.", minRSABits).At("key")
 	}
-	c := Credential{KeyID: azure.NewGUID(), AppID: app, Kind: Certificate, DisplayName: displayName, StartAt: cert.NotBefore.UTC(), EndAt: cert.NotAfter.UTC(),
-		Thumbprint: pki.Thumbprint(der), Thumbprint256: pki.ThumbprintSHA256(der), Certificate: der}
-	return c, addCredential(tx, c, nil)
+	return cert, nil
+}
+
+func certificate(c Credential, der []byte) Credential {
+	c.Kind, c.Thumbprint, c.Thumbprint256, c.Certificate = Certificate, pki.Thumbprint(der), pki.ThumbprintSHA256(der), der
+	return c
 }
 
 func addCredential(tx *store.Tx, c Credential, hash []byte) error {
@@ -110,18 +130,18 @@ func addCredential(tx *store.Tx, c Credential, hash []byte) error {
 	if _, err := ApplicationByAppID(tx, c.AppID); err != nil {
 		return err
 	}
-	return create(tx, `INSERT INTO credentials (key_id, app_id, kind, display_name, hint, secret_hash, certificate, thumbprint, thumbprint_256, start_at, end_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+	return create(tx, `INSERT INTO credentials (key_id, app_id, kind, display_name, hint, secret_hash, certificate, thumbprint, thumbprint_256, start_at, end_at, of_principal)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
 		c.KeyID, string(c.AppID), string(c.Kind), c.DisplayName, null(c.Hint), hash, c.Certificate, null(c.Thumbprint), null(c.Thumbprint256),
-		store.Micros(c.StartAt), store.Micros(c.EndAt))
+		store.Micros(c.StartAt), store.Micros(c.EndAt), c.OfPrincipal)
 }
 
-const credentialColumns = `key_id, app_id, kind, display_name, hint, certificate, thumbprint, thumbprint_256, start_at, end_at`
+const credentialColumns = `key_id, app_id, kind, display_name, hint, certificate, thumbprint, thumbprint_256, start_at, end_at, of_principal`
 
 func scanCredential(scan func(...any) error) (c Credential, err error) {
 	var hint, sha1, sha256 sql.NullString
 	var start, end int64
-	err = scan(&c.KeyID, &c.AppID, &c.Kind, &c.DisplayName, &hint, &c.Certificate, &sha1, &sha256, &start, &end)
+	err = scan(&c.KeyID, &c.AppID, &c.Kind, &c.DisplayName, &hint, &c.Certificate, &sha1, &sha256, &start, &end, &c.OfPrincipal)
 	c.Hint, c.Thumbprint, c.Thumbprint256, c.StartAt, c.EndAt = hint.String, sha1.String, sha256.String, store.Time(start), store.Time(end)
 	return c, err
 }

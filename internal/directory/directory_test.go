@@ -35,6 +35,11 @@ func TestOnEveryEngine(t *testing.T) {
 			{"applications", testApplications},
 			{"passwords", testPasswords},
 			{"certificates", testCertificates},
+			{"certificates as a list", testSetCertificates},
+			{"restore", testRestore},
+			{"directory roles", testDirectoryRoles},
+			{"grants and app roles", testGrantsAndAppRoles},
+			{"relations", testRelations},
 			{"federated credentials", testFederatedCredentials},
 		} {
 			t.Run(c.name, func(t *testing.T) {
@@ -355,16 +360,21 @@ func testPasswords(t *testing.T, db *store.DB, tenant Tenant) {
 	refused(t, db, fault.Invalid, func(tx *store.Tx) error { _, _, err := AddPassword(tx, app.AppID, "", tx.Now); return err })
 }
 
-func testCertificates(t *testing.T, db *store.DB, tenant Tenant) {
-	from := time.Date(2031, 1, 2, 3, 4, 5, 0, time.UTC)
+// someCertificate is one that is good for a year.
+func someCertificate(t *testing.T) (der []byte, from time.Time) {
+	from = time.Date(2031, 1, 2, 3, 4, 5, 0, time.UTC)
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
 	}
-	der, err := pki.SigningCertificate(key, "app", from, from.AddDate(1, 0, 0))
-	if err != nil {
+	if der, err = pki.SigningCertificate(key, "app", from, from.AddDate(1, 0, 0)); err != nil {
 		t.Fatal(err)
 	}
+	return der, from
+}
+
+func testCertificates(t *testing.T, db *store.DB, tenant Tenant) {
+	der, from := someCertificate(t)
 	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)

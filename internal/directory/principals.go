@@ -2,7 +2,6 @@ package directory
 
 import (
 	"database/sql"
-	"strings"
 	"time"
 
 	"midas/internal/azure"
@@ -58,9 +57,8 @@ func CreateManagedIdentity(tx *store.Tx, tenant azure.TenantID, displayName stri
 // CreateUser makes a user. The domain of the UPN is the tenant's, and a UPN
 // that is taken in any case is a Conflict.
 func CreateUser(tx *store.Tx, tenant Tenant, upn, displayName string) (Principal, error) {
-	name, domain, ok := strings.Cut(upn, "@")
-	if !ok || name == "" || len(upn) > 113 || strings.ContainsAny(name, "@ \t\r\n/\\\"<>") || !strings.EqualFold(domain, tenant.Domain) {
-		return Principal{}, fault.New(fault.Invalid, "A user principal name is name@domain with a domain of the tenant.").At("userPrincipalName")
+	if err := checkUPN(tenant, upn); err != nil {
+		return Principal{}, err
 	}
 	return insert(tx, Principal{Tenant: tenant.ID, Kind: User, DisplayName: displayName, UPN: upn})
 }
@@ -139,10 +137,13 @@ func SetEnabled(tx *store.Tx, id azure.ObjectID, enabled bool) error {
 	return change(tx, noPrincipal(), `UPDATE principals SET enabled = $1 WHERE object_id = $2`, enabled, string(id))
 }
 
-// DeletePrincipal removes a principal and its memberships, and a managed
-// identity's federated credentials. Role assignments and access policies that
-// name it stay and dangle.
+// DeletePrincipal removes a principal and its memberships for good, and a
+// managed identity's federated credentials. Role assignments and access
+// policies that name it stay and dangle.
 func DeletePrincipal(tx *store.Tx, id azure.ObjectID) error {
+	if _, err := tx.Exec(`DELETE FROM owners WHERE object_id = $1`, string(id)); err != nil {
+		return err
+	}
 	if _, err := tx.Exec(`DELETE FROM federated_credentials WHERE app_id IN (SELECT app_id FROM principals WHERE object_id = $1 AND sp_type = $2)`, string(id), string(TypeManagedIdentity)); err != nil {
 		return err
 	}
