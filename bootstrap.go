@@ -37,13 +37,17 @@ const canaryText = "midas"
 // bootstrap makes the tenant, the subscription and the operator on the first
 // start, and on later ones checks that the data is what the caller thinks it is.
 func (s *Server) bootstrap(ctx context.Context) error {
+	made, hash, err := s.operatorPassword(ctx)
+	if err != nil {
+		return err
+	}
 	return s.db.Update(ctx, func(tx *store.Tx) error {
 		name, err := tx.Setting(settingCloud)
 		if err != nil {
 			return err
 		}
 		if name == "" {
-			return s.found(tx)
+			return s.found(tx, made, hash)
 		}
 		for _, c := range []struct{ setting, flag, given string }{
 			{settingCloud, "--cloud", s.config.Cloud}, {settingTenant, "--tenant", s.config.Tenant}, {settingSubscription, "--subscription", s.config.Subscription},
@@ -83,8 +87,8 @@ func (s *Server) resume(tx *store.Tx, cloudName string) (err error) {
 	return nil
 }
 
-// found makes a new installation.
-func (s *Server) found(tx *store.Tx) (err error) {
+// found makes a new installation, whose operator has a password.
+func (s *Server) found(tx *store.Tx, made string, hash directory.UserHash) (err error) {
 	name := s.config.Cloud
 	if name == "" {
 		name = "AzureCloud"
@@ -113,6 +117,9 @@ func (s *Server) found(tx *store.Tx) (err error) {
 		return err
 	}
 	s.ids.operator = operator.ID
+	if err := s.giveOperator(tx, operator, made, hash); err != nil {
+		return err
+	}
 	if _, _, err := rbac.PutAssignment(tx, rbac.Assignment{ID: azure.NewGUID(), Scope: azure.Root(), RoleID: rbac.Owner, PrincipalID: operator.ID, PrincipalType: rbac.PrincipalUser}, operator.ID); err != nil {
 		return err
 	}

@@ -74,6 +74,7 @@ type Server struct {
 	socket   net.Listener
 	sockets  string // private directory of the machines' sockets
 	sample   *control.Sample
+	first    firstPassword     // of the operator, where this start made the installation
 	sweeps   chan chan<- error // asks for a sweep; the answer comes when it is done
 	rotating sync.Mutex        // held while the root key is rotated
 	ready    chan struct{}
@@ -203,7 +204,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer end()
 	admin := control.Door{
 		Now: s.now, Log: s.log, Status: s.Status, Attach: s.attach, Token: s.operatorToken, Why: s.why, CreateServicePrincipal: s.createServicePrincipal,
-		Clock: s.showClock, AdvanceClock: s.advanceClock, Verify: s.verify, Backup: s.backup, Reseal: s.reseal,
+		Clock: s.showClock, AdvanceClock: s.advanceClock, Verify: s.verify, Backup: s.backup, Reseal: s.reseal, Users: s.users(),
 	}
 	administration := wire.Server(admin.Routes(), s.log)
 	administration.BaseContext = func(net.Listener) context.Context { return ctx } // leases end with the server

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"midas/internal/activity"
+	"midas/internal/directory"
 	"midas/internal/store"
 	"midas/internal/vault"
 )
@@ -64,6 +65,9 @@ func (s *Server) purge(ctx context.Context) error {
 			return err
 		}
 		if err := activity.Trim(tx); err != nil {
+			return err
+		}
+		if err := directory.SweepSignIns(tx); err != nil {
 			return err
 		}
 		if secrets, err = vault.PurgeExpired(tx); err != nil {

@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"time"
 
@@ -44,6 +45,8 @@ type Door struct {
 	// Reseal puts everything under a new root key, and says how far it is.
 	Reseal func(ctx context.Context, progress func(Resealed)) (Resealed, error)
 
+	Users Users
+
 	// Attach opens the endpoints of a machine. They stay until ctx ends, which is
 	// when the client has gone away, and need not outlive an error.
 	Attach func(ctx context.Context, q AttachRequest) (Attachment, error)
@@ -75,6 +78,7 @@ func (d Door) Routes() http.Handler {
 		"/backup":        {http.MethodPost, d.backup},
 		"/seal/rotate":   {http.MethodPost, d.rotateSeal},
 	}
+	maps.Copy(routes, d.Users.routes())
 	return wire.Door{Name: "control", Now: d.Now, Log: d.Log, Record: d.Record, Fail: fail}.Handle(
 		func(w http.ResponseWriter, r *http.Request) error {
 			w.Header().Set("X-Ms-Request-Id", wire.EventOf(r.Context()).RequestID)
