@@ -172,7 +172,7 @@ func (v *visit) authorizeNext(a *authorization) error {
 	case !known || a.prompt == "login":
 		return v.showSignIn(a, hint, "", http.StatusOK)
 	case a.prompt == "select_account":
-		return pages.Write(v.w, http.StatusOK, pages.Pick{Form: v.formOf(a.again(), ""), App: a.app.name, Name: v.session.User.DisplayName, Username: v.session.User.UPN})
+		return pages.Write(v.w, http.StatusOK, pages.Pick{Form: v.formOf(a.again(), a.uri), App: a.app.name, Name: v.session.User.DisplayName, Username: v.session.User.UPN})
 	}
 	g, agreed, err := v.examine(a)
 	switch {
