@@ -37,13 +37,17 @@ const canaryText = "midas"
 // bootstrap makes the tenant, the subscription and the operator on the first
 // start, and on later ones checks that the data is what the caller thinks it is.
 func (s *Server) bootstrap(ctx context.Context) error {
+	made, hash, err := s.operatorPassword(ctx)
+	if err != nil {
+		return err
+	}
 	return s.db.Update(ctx, func(tx *store.Tx) error {
 		name, err := tx.Setting(settingCloud)
 		if err != nil {
 			return err
 		}
 		if name == "" {
-			if err := s.found(tx); err != nil {
+			if err := s.found(tx, made, hash); err != nil {
 				return err
 			}
 			return s.ensureServices(tx)
@@ -104,8 +108,8 @@ func (s *Server) resume(tx *store.Tx, cloudName string) (err error) {
 	return nil
 }
 
-// found makes a new installation.
-func (s *Server) found(tx *store.Tx) (err error) {
+// found makes a new installation, whose operator has a password.
+func (s *Server) found(tx *store.Tx, made string, hash directory.UserHash) (err error) {
 	name := s.config.Cloud
 	if name == "" {
 		name = "AzureCloud"
@@ -135,6 +139,9 @@ func (s *Server) found(tx *store.Tx) (err error) {
 	}
 	s.ids.operator = operator.ID
 	if _, err := directory.AssignRole(tx, directory.GlobalAdministrator, operator.ID); err != nil {
+		return err
+	}
+	if err := s.giveOperator(tx, operator, made, hash); err != nil {
 		return err
 	}
 	if _, _, err := rbac.PutAssignment(tx, rbac.Assignment{ID: azure.NewGUID(), Scope: azure.Root(), RoleID: rbac.Owner, PrincipalID: operator.ID, PrincipalType: rbac.PrincipalUser}, operator.ID); err != nil {

@@ -83,6 +83,7 @@ type Server struct {
 	socket   net.Listener
 	sockets  string // private directory of the machines' sockets
 	sample   *control.Sample
+	first    firstPassword     // of the operator, where this start made the installation
 	sweeps   chan chan<- error // asks for a sweep; the answer comes when it is done
 	rotating sync.Mutex        // held while the root key is rotated
 	files    tokenFiles        // of leases with --source workload
@@ -221,7 +222,7 @@ func (s *Server) Run(ctx context.Context) error {
 	admin := control.Door{
 		Now: s.now, Log: s.log, Status: s.Status, Attach: s.attach, Token: s.operatorToken, Why: s.why, CreateServicePrincipal: s.createServicePrincipal,
 		Clock: s.showClock, AdvanceClock: s.advanceClock, Faults: s.listFaults, AddFault: s.addFault, ClearFaults: s.clearFaults, AddEvent: s.addEvent, ListEvents: s.listEvents, ClearEvents: s.clearEvents,
-		Verify: s.verify, Backup: s.backup, Reseal: s.reseal,
+		Users: s.users(), Verify: s.verify, Backup: s.backup, Reseal: s.reseal,
 		Lease: func(_ context.Context, q control.AttachRequest) (control.Attachment, error) { return s.stand(ctx, q) }, EndLease: s.endStanding,
 		WorkloadToken: s.workloadToken,
 	}

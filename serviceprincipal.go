@@ -49,7 +49,7 @@ func (s *Server) createServicePrincipal(ctx context.Context, q control.ServicePr
 		if q.Role == "" && q.Scope == "" {
 			return nil
 		}
-		return s.assign(tx, p.ID, q.Role, q.Scope)
+		return s.assign(tx, p.ID, rbac.PrincipalServicePrincipal, q.Role, q.Scope)
 	})
 	return made, err
 }
@@ -82,8 +82,8 @@ func (s *Server) assignInDirectory(tx *store.Tx, p directory.Principal, q contro
 	return nil
 }
 
-// assign gives a new service principal a role.
-func (s *Server) assign(tx *store.Tx, to azure.ObjectID, role, at string) error {
+// assign gives a new principal a role.
+func (s *Server) assign(tx *store.Tx, to azure.ObjectID, kind, role, at string) error {
 	if role == "" || at == "" {
 		return fault.New(fault.Invalid, "a role and a scope go together\nhint: give both --role and --scope, or neither")
 	}
@@ -103,6 +103,6 @@ func (s *Server) assign(tx *store.Tx, to azure.ObjectID, role, at string) error 
 		}
 		found = append(found, d)
 	}
-	_, _, err = rbac.PutAssignment(tx, rbac.Assignment{ID: azure.NewGUID(), Scope: scope, RoleID: found[0].ID, PrincipalID: to, PrincipalType: rbac.PrincipalServicePrincipal}, s.ids.operator, root)
+	_, _, err = rbac.PutAssignment(tx, rbac.Assignment{ID: azure.NewGUID(), Scope: scope, RoleID: found[0].ID, PrincipalID: to, PrincipalType: kind}, s.ids.operator, root)
 	return err
 }

@@ -70,6 +70,9 @@ func (s *Server) purge(ctx context.Context) error {
 		if _, err := directory.PurgeExpired(tx); err != nil {
 			return err
 		}
+		if err := directory.SweepSignIns(tx); err != nil {
+			return err
+		}
 		if secrets, err = vault.PurgeExpired(tx); err != nil {
 			return err
 		}

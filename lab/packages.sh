@@ -23,6 +23,7 @@ need "nodejs npm" have npm
 need default-jdk-headless have javac
 need maven have mvn
 need postgresql have_postgres
+need chromium have chromium
 test ${#missing[@]} -gt 0 || exit 0
 
 echo "tests: installing ${missing[*]}" >&2

@@ -89,7 +89,7 @@ func newCommand(stdout, stderr io.Writer) *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newUp(stdout, stderr), newStatus(stdout), newRun(stderr), newEnv(stdout, stderr), newToken(stdout), newWhy(stdout), newServicePrincipal(stdout), newClock(stdout), newFault(stdout), newEvent(stdout), newVerify(stdout, stderr),
+	root.AddCommand(newUp(stdout, stderr), newStatus(stdout), newRun(stderr), newEnv(stdout, stderr), newToken(stdout), newWhy(stdout), newServicePrincipal(stdout), newUser(stdout, stderr), newClock(stdout), newFault(stdout), newEvent(stdout), newVerify(stdout, stderr),
 		newBackup(stdout, stderr), newRestore(stdout, stderr), newSeal(stdout, stderr), newWorkload(stdout))
 	return root
 }

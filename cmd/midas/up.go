@@ -92,6 +92,7 @@ func up(ctx context.Context, f upFlags, stdout, stderr io.Writer) error {
 		defer os.Remove(f.readyFile)
 	}
 	tellUp(stdout, stderr, status)
+	tellPassword(stderr, server)
 	return <-failed
 }
 
@@ -116,6 +117,13 @@ func writeReady(path string, s control.Status) error {
 		return fmt.Errorf("the ready file cannot be written: %w", err)
 	}
 	return os.Rename(tmp, path)
+}
+
+// tellPassword shows the operator's first password, this once.
+func tellPassword(stderr io.Writer, server *midas.Server) {
+	if upn, password := server.FirstPassword(); password != "" {
+		fmt.Fprintf(stderr, "Sign in as %s with the password %s\n(shown this once; `midas user set-password` gives another)\n\n", upn, password)
+	}
 }
 
 func tellUp(stdout, stderr io.Writer, s control.Status) {

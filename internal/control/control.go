@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"time"
 
@@ -56,6 +57,7 @@ type Door struct {
 
 	// WorkloadToken issues a token of the cloud's own issuer.
 	WorkloadToken func(ctx context.Context, q WorkloadTokenRequest) (WorkloadToken, error)
+	Users         Users
 
 	// Attach opens the endpoints of a machine. They stay until ctx ends, which is
 	// when the client has gone away, and need not outlive an error.
@@ -104,6 +106,7 @@ func (d Door) Routes() http.Handler {
 		"/backup":        {http.MethodPost, d.backup},
 		"/seal/rotate":   {http.MethodPost, d.rotateSeal},
 	}
+	maps.Copy(routes, d.Users.routes())
 	return wire.Door{Name: "control", Now: d.Now, Log: d.Log, Record: d.Record, Fail: fail}.Handle(
 		func(w http.ResponseWriter, r *http.Request) error {
 			w.Header().Set("X-Ms-Request-Id", wire.EventOf(r.Context()).RequestID)

@@ -54,9 +54,15 @@ func isShared(name string) bool {
 // tenant finds a tenant by id or domain.
 func (d *Door) tenant(ctx context.Context, name string) (t directory.Tenant, err error) {
 	err = d.DB.View(ctx, func(tx *store.Tx) (err error) {
-		t, err = directory.TenantByIDOrDomain(tx, name)
+		t, err = tenantNamed(tx, name)
 		return err
 	})
+	return t, err
+}
+
+// tenantNamed is [Door.tenant] within a transaction.
+func tenantNamed(tx *store.Tx, name string) (directory.Tenant, error) {
+	t, err := directory.TenantByIDOrDomain(tx, name)
 	if fault.Is(err, fault.NotFound) {
 		return t, tenantNotFound.with(name)
 	}

@@ -1,8 +1,9 @@
-// Package entra is the door of the token service: discovery, key sets, and
-// tokens for those who can prove who they are, in the words of control-plane.md
-// part A. It owns the OAuth requests and answers and the AADSTS errors. It does
-// not own keys or claims (sts), who exists (directory) nor other issuers' keys
-// (federation). It may import the
+// Package entra is the door of the token service: discovery, key sets, tokens
+// for those who can prove who they are, and the pages on which people do so, in
+// the words of control-plane.md part A. It owns the OAuth requests and answers,
+// the browser's cookies and the AADSTS errors. It does not own keys or claims
+// (sts), who exists and is signed in (directory), how a page looks (pages), nor other
+// issuers' keys (federation). It may import the
 // floors below it and no other door.
 package entra
 
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"midas/internal/cloud"
+	"midas/internal/entra/pages"
 	"midas/internal/federation"
 	"midas/internal/store"
 	"midas/internal/sts"
@@ -66,6 +68,29 @@ func (d *Door) route(w http.ResponseWriter, r *http.Request) error {
 		return d.token(w, r, tenant, 1)
 	case "oauth2/v2.0/token":
 		return d.token(w, r, tenant, 2)
+	case "oauth2/devicecode":
+		return d.deviceCode(w, r, tenant, 1)
+	case "oauth2/v2.0/devicecode":
+		return d.deviceCode(w, r, tenant, 2)
+	case "oauth2/authorize":
+		return d.authorize(w, r, tenant, 1)
+	case "oauth2/v2.0/authorize":
+		return d.authorize(w, r, tenant, 2)
+	case "oauth2/logout":
+		return d.logout(w, r, tenant, 1)
+	case "oauth2/v2.0/logout":
+		return d.logout(w, r, tenant, 2)
+	case "oauth2/deviceauth":
+		return d.devicePage(w, r)
+	}
+	switch whole := strings.ToLower(strings.Join(segments, "/")); {
+	case whole == "device" || whole == "devicelogin":
+		return d.devicePage(w, r)
+	case whole == "favicon.ico":
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	case strings.HasPrefix(whole, pages.AssetPath+"/") && len(segments) == 3 && pages.Asset(w, segments[2]):
+		return nil
 	}
 	if strings.EqualFold(tenant, "common") {
 		if path == "discovery/instance" {

@@ -17,8 +17,9 @@ const maxForm = 1 << 20
 // tokenRequest is what the steps of every grant share.
 type tokenRequest struct {
 	*http.Request
-	tenant  directory.Tenant
-	version int // of the endpoint
+	tenant  directory.Tenant // zero where the request names none
+	shared  bool             // the request is for any tenant: that of the user
+	version int              // of the endpoint
 	form    url.Values
 }
 
@@ -30,33 +31,54 @@ func (t *tokenRequest) required(name string) (string, error) {
 	return "", missingParameter.with(name)
 }
 
-// token is the token endpoint of both versions. The order of its steps is
-// visible here: tenant, form, grant.
-func (d *Door) token(w http.ResponseWriter, r *http.Request, tenant string, version int) error {
+// tokenRequest reads what the token endpoints have in common: form, then tenant.
+func (d *Door) tokenRequest(w http.ResponseWriter, r *http.Request, tenant string, version int) (*tokenRequest, error) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", "POST")
-		return wrongMethod.with("POST", r.Method)
+		return nil, wrongMethod.with("POST", r.Method)
 	}
 	form, err := readForm(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if isShared(tenant) {
-		return noTenant.with(tenant)
+	t := &tokenRequest{Request: r, shared: isShared(tenant), version: version, form: form}
+	if !t.shared {
+		t.tenant, err = d.tenant(r.Context(), tenant)
 	}
-	t, err := d.tenant(r.Context(), tenant)
+	return t, err
+}
+
+// token is the token endpoint of both versions. The order of its steps is
+// visible here: form, tenant, grant.
+func (d *Door) token(w http.ResponseWriter, r *http.Request, tenant string, version int) error {
+	request, err := d.tokenRequest(w, r, tenant, version)
 	if err != nil {
 		return err
 	}
-	request := &tokenRequest{Request: r, tenant: t, version: version, form: form}
 	grant, err := request.required("grant_type")
 	if err != nil {
 		return err
 	}
+	event := wire.EventOf(r.Context())
 	switch grant {
 	case "client_credentials":
-		wire.EventOf(r.Context()).Operation = grant
+		if request.shared {
+			return noTenant.with(tenant)
+		}
+		event.Operation = grant
 		return d.clientCredentials(w, request)
+	case "password":
+		event.Operation = grant
+		return d.password(w, request)
+	case "refresh_token":
+		event.Operation = grant
+		return d.refresh(w, request)
+	case "authorization_code":
+		event.Operation = grant
+		return d.authorizationCode(w, request)
+	case grantDevice, grantDeviceMSAL:
+		event.Operation = grantDeviceMSAL
+		return d.device(w, request)
 	}
 	return unsupportedGrant.with(grant)
 }

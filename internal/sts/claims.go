@@ -27,29 +27,34 @@ const (
 // A.9). Version 1.0 tokens have AppID and AppIDACR, version 2.0 tokens AZP and
 // AZPACR in their place. The order is that of the wire.
 type Claims struct {
-	Audience  string         `json:"aud"` // the resource, verbatim as asked for; every relying party compares it
-	Issuer    string         `json:"iss"` // that of the discovery document of the same version
-	IssuedAt  int64          `json:"iat"` // seconds; backdated by [clockTolerance], as on Azure
-	NotBefore int64          `json:"nbf"` // equals iat
-	ExpiresAt int64          `json:"exp"`
-	AIO       string         `json:"aio"` // opaque
-	AppID     azure.AppID    `json:"appid,omitempty"`
-	AppIDACR  string         `json:"appidacr,omitempty"` // how the client proved itself: 0 not, 1 secret, 2 certificate or assertion
-	AZP       azure.AppID    `json:"azp,omitempty"`
-	AZPACR    string         `json:"azpacr,omitempty"`
-	IDP       string         `json:"idp,omitempty"`   // equals iss for apps
-	IDType    string         `json:"idtyp,omitempty"` // "app" or "user", 1.0 only: 2.0 has it on request
-	Name      string         `json:"name,omitempty"`
-	ObjectID  azure.ObjectID `json:"oid"`                          // whom rights are given to
-	Preferred string         `json:"preferred_username,omitempty"` // 2.0 users; for display only
-	RH        string         `json:"rh"`                           // opaque
-	Scope     string         `json:"scp,omitempty"`                // delegated rights, users only
-	Subject   string         `json:"sub"`                          // oid for apps, pairwise per client for users
-	TenantID  azure.TenantID `json:"tid"`
-	Unique    string         `json:"unique_name,omitempty"` // 1.0 users; for display only
-	UPN       string         `json:"upn,omitempty"`         // 1.0 users
-	UTI       string         `json:"uti"`                   // opaque and unique: the token's name in logs
-	Version   string         `json:"ver"`
+	Audience  string           `json:"aud"` // the resource, verbatim as asked for; every relying party compares it
+	Issuer    string           `json:"iss"` // that of the discovery document of the same version
+	IssuedAt  int64            `json:"iat"` // seconds; backdated by [clockTolerance], as on Azure
+	NotBefore int64            `json:"nbf"` // equals iat
+	ExpiresAt int64            `json:"exp"`
+	ACR       string           `json:"acr,omitempty"` // "1" where a user signed in, 1.0 only
+	AIO       string           `json:"aio"`           // opaque
+	AMR       []string         `json:"amr,omitempty"` // how the user signed in: "pwd"; 1.0 only
+	AppID     azure.AppID      `json:"appid,omitempty"`
+	AppIDACR  string           `json:"appidacr,omitempty"` // how the client proved itself: 0 not, 1 secret, 2 certificate or assertion
+	AZP       azure.AppID      `json:"azp,omitempty"`
+	AZPACR    string           `json:"azpacr,omitempty"`
+	Groups    []azure.ObjectID `json:"groups,omitempty"`    // of a user, where the application wants them
+	HasGroups bool             `json:"hasgroups,omitempty"` // in their place where they are too many
+	IDP       string           `json:"idp,omitempty"`       // equals iss for apps
+	IDType    string           `json:"idtyp,omitempty"`     // "app" or "user", 1.0 only: 2.0 has it on request
+	IPAddress string           `json:"ipaddr,omitempty"`    // where the user signed in from, 1.0 only
+	Name      string           `json:"name,omitempty"`
+	ObjectID  azure.ObjectID   `json:"oid"`                          // whom rights are given to
+	Preferred string           `json:"preferred_username,omitempty"` // 2.0 users; for display only
+	RH        string           `json:"rh"`                           // opaque
+	Scope     string           `json:"scp,omitempty"`                // delegated rights, users only
+	Subject   string           `json:"sub"`                          // oid for apps, pairwise per client for users
+	TenantID  azure.TenantID   `json:"tid"`
+	Unique    string           `json:"unique_name,omitempty"` // 1.0 users; for display only
+	UPN       string           `json:"upn,omitempty"`         // 1.0 users
+	UTI       string           `json:"uti"`                   // opaque and unique: the token's name in logs
+	Version   string           `json:"ver"`
 
 	HostResource      string   `json:"xms_az_rid,omitempty"`      // ARM id of the machine that asked for a user-assigned identity
 	NetworkPerimeters []string `json:"xms_az_nwperimid,omitzero"` // [] in a managed identity's token
@@ -77,6 +82,10 @@ func newClaims(profile cloud.Profile, g Grant, now time.Time) Claims {
 	user := g.Principal.Kind == directory.User
 	if user {
 		c.Subject, c.Scope, c.Name = pairwise(g.Principal, g.Client), scopeImpersonation, g.Principal.DisplayName
+		if g.Scope != "" {
+			c.Scope = g.Scope
+		}
+		c.Groups, c.HasGroups = claimedGroups(g.Groups)
 	}
 	if g.Version == 2 {
 		c.Version, c.Issuer = version2, profile.V2Issuer(tid)
@@ -89,6 +98,10 @@ func newClaims(profile cloud.Profile, g Grant, now time.Time) Claims {
 	c.AppID, c.AppIDACR = g.Client, g.ClientAuth
 	if user {
 		c.IDType, c.Unique, c.UPN = typeUser, g.Principal.UPN, g.Principal.UPN
+		c.AMR, c.IPAddress = g.Methods, g.ClientAddress
+		if len(g.Methods) > 0 {
+			c.ACR = "1"
+		}
 		return c
 	}
 	c.IDType, c.IDP = typeApp, c.Issuer
@@ -99,6 +112,17 @@ func newClaims(profile cloud.Profile, g Grant, now time.Time) Claims {
 		c.HostResource = claimedID(g.HostResource)
 	}
 	return c
+}
+
+// maxGroups is how many groups a token names (control-plane.md A6).
+const maxGroups = 200
+
+// claimedGroups are the groups that a token names, or that it says there are.
+func claimedGroups(all []azure.ObjectID) (groups []azure.ObjectID, has bool) {
+	if len(all) > maxGroups {
+		return nil, true
+	}
+	return all, false
 }
 
 // claimedID is an ARM id as claims have it: the segment is spelled

@@ -42,6 +42,12 @@ type Grant struct {
 	IdentityResource azure.ResourceID // xms_mirid of a managed identity, else zero
 	HostResource     azure.ResourceID // xms_az_rid: the machine that asked, else zero
 	Capabilities     []string         // xms_cc
+
+	// Of users, where they signed in themselves.
+	Scope         string           // scp; "" is everything that the user may do
+	Methods       []string         // amr: how
+	ClientAddress string           // ipaddr: from where
+	Groups        []azure.ObjectID // for the claim of that name, where it is wanted
 }
 
 // Token is an access token and its times as its claims have them, in whole seconds.
@@ -62,7 +68,12 @@ func (s *Service) Issue(ctx context.Context, g Grant) (Token, error) {
 	}
 	now := s.Now()
 	claims := newClaims(s.Cloud, g, now)
-	raw, err := keys.signing(now).sign(claims)
+	key := keys.signing(now)
+	header := key.header1
+	if g.Version == 2 {
+		header = key.header2
+	}
+	raw, err := key.sign(header, claims)
 	if err != nil {
 		return Token{}, err
 	}
@@ -72,19 +83,11 @@ func (s *Service) Issue(ctx context.Context, g Grant) (Token, error) {
 // sign writes the token in the compact form of RFC 7515 section 7.1, RS256. It
 // is written out here because it is five lines and the header never changes;
 // reading tokens, where the danger is, is go-jose's.
-func (k *key) sign(c Claims) (string, error) {
-	payload, err := json.Marshal(c)
+func (k *key) sign(header string, claims any) (string, error) {
+	payload, err := json.Marshal(claims)
 	if err != nil {
 		return "", err
 	}
-	if c.Version == version2 {
-		return k.compact(k.header2, payload)
-	}
-	return k.compact(k.header1, payload)
-}
-
-// compact signs a payload under a header that is encoded already.
-func (k *key) compact(header string, payload []byte) (string, error) {
 	enc := base64.RawURLEncoding
 	token := make([]byte, 0, len(header)+enc.EncodedLen(len(payload))+enc.EncodedLen(k.private.Size())+2)
 	token = append(append(token, header...), '.')

@@ -2,7 +2,6 @@ package sts
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"midas/internal/azure"
@@ -34,12 +33,8 @@ func (s *Service) IssueWorkload(ctx context.Context, tenant azure.TenantID, subj
 	}
 	now := s.Now().UTC().Truncate(time.Second)
 	expires := now.Add(LifetimeWorkload)
-	payload, err := json.Marshal(workloadClaims{Audience: []string{audience}, ExpiresAt: expires.Unix(), IssuedAt: now.Unix(), Issuer: s.Cloud.WorkloadIssuer(tenant),
-		ID: azure.NewGUID(), NotBefore: now.Unix(), Subject: subject})
-	if err != nil {
-		return Token{}, err
-	}
 	k := keys.signing(now)
-	raw, err := k.compact(k.header2, payload)
+	raw, err := k.sign(k.header2, workloadClaims{Audience: []string{audience}, ExpiresAt: expires.Unix(), IssuedAt: now.Unix(), Issuer: s.Cloud.WorkloadIssuer(tenant),
+		ID: azure.NewGUID(), NotBefore: now.Unix(), Subject: subject})
 	return Token{Raw: raw, IssuedAt: now, NotBefore: now, ExpiresAt: expires}, err
 }
