@@ -25,7 +25,7 @@ import (
 )
 
 const (
-	jobID            = "99999999-1111-4111-8111-999999999999" // an application that trusts issuers
+	jobID            = "88888888-1111-4111-8111-888888888888" // an application that trusts issuers
 	jobSubject       = "system:serviceaccount:ci:Deploy"
 	closedIssuer     = "https://127.0.0.1:1/issuer" // nobody answers there
 	exchangeAudience = "api://AzureADTokenExchange"

@@ -134,7 +134,7 @@ func List(tx *store.Tx, machine azure.ResourceID) ([]Event, error) {
 
 // kept reads what is stored, in the order in which it was announced.
 func kept(tx *store.Tx, machine azure.ResourceID) ([]Event, error) {
-	return store.Collect(tx, scan, `SELECT `+columns+` FROM scheduled_events WHERE $1 = '' OR resource_key = $1 ORDER BY created_at, id`, machine.Key())
+	return store.Collect(tx, scan, `SELECT `+columns+` FROM scheduled_events WHERE $1 = '' OR resource_key = $1 ORDER BY created_at, not_before, id`, machine.Key())
 }
 
 // due reports whether time has changed an event since it was written.
