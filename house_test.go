@@ -25,7 +25,7 @@ var floors = map[string]float64{
 	"internal/activity": 3, "internal/directory": 3, "internal/rbac": 3, "internal/resource": 3, "internal/lock": 3,
 	"internal/sts": 4, "internal/vault": 4,
 	"internal/entra": 5, "internal/imds": 5, "internal/arm": 5, "internal/keyvault": 5, "internal/control": 5,
-	"internal/provider/authorization": 5.5, "internal/provider/compute": 5.5, "internal/provider/keyvault": 5.5, "internal/provider/managedidentity": 5.5,
+	"internal/provider/authorization": 5.5, "internal/provider/compute": 5.5, "internal/provider/keyvault": 5.5, "internal/provider/managedidentity": 5.5, "internal/provider/resources": 5.5, "internal/provider/insights": 5.5,
 	"":          6,
 	"cmd/midas": 7, "bench": 7, "lab": 7,
 }

@@ -27,9 +27,12 @@ func Provider() arm.Provider {
 		Tracked:  true, Identity: true, ETag: true,
 		Names: arm.NameRule{Pattern: regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9._-]{0,62}[A-Za-z0-9_])?$`), Code: "InvalidParameter",
 			Says: "1 to 64 letters, digits, hyphens, underscores and full stops, with neither a hyphen nor a full stop at its ends"},
-		Prepare: prepare, Show: show,
+		Prepare: prepare, Show: show, Move: move,
 	}}}
 }
+
+// move has nothing to tell: what a machine hangs on is named in its properties.
+func move(*arm.Change) error { return nil }
 
 // machine is what the provider itself reads and completes of a virtual
 // machine. Members that it does not know stay as they were given.
