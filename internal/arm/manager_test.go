@@ -325,6 +325,20 @@ func TestActivityLog(t *testing.T) {
 	})
 }
 
+// TestAssociatedResources: an identity tells what it is attached to.
+func TestAssociatedResources(t *testing.T) {
+	w := newWorld(t)
+	w.groups(t, "rg1", "rg2")
+	w.run(t, []step{
+		{do: "PUT $RG/providers/$IDS/id1", body: `{"location":"westus"}`, want: 201},
+		{do: "POST $RG/providers/$IDS/id1/listAssociatedResources", want: 200, has: list{`{"totalCount":0,"value":[]}`}},
+		{do: "PUT $SUB/resourceGroups/rg2/providers/$VMS/vm1", body: `{"location":"westus","identity":{"type":"UserAssigned","userAssignedIdentities":{"$RG/providers/$IDS/ID1":{}}}}`, want: 201},
+		{do: "POST $RG/providers/$IDS/id1/listAssociatedResources", want: 200, has: list{`"totalCount":1`, `"resourceGroup":"rg2","subscriptionId":"` + testSub + `","subscriptionDisplayName":"Pay"`}},
+		{do: "POST $RG/providers/$IDS/none/listAssociatedResources", want: 404, code: "ResourceNotFound"},
+		{as: "app", do: "POST $RG/providers/$IDS/id1/listAssociatedResources", want: 403, code: "AuthorizationFailed"},
+	})
+}
+
 // TestRegistration: what a subscription is not registered for cannot be made
 // in it, and is registered for again by who asks.
 func TestRegistration(t *testing.T) {
