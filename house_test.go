@@ -22,10 +22,10 @@ var floors = map[string]float64{
 	"internal/azure": 0, "internal/fault": 0, "internal/keyfile": 0, "internal/clock": 0, "internal/archive": 0, "internal/cloud": 0.5, // cloud speaks in azure's nouns
 	"internal/entra/pages": 1, "internal/entra/pagestest": 5.5, "internal/seal": 1, "internal/pki": 1, "internal/wire": 1, "internal/sandbox": 1, "internal/injection": 1,
 	"internal/wire/wiretest": 1.5, "internal/store": 2, "internal/store/storetest": 2.5,
-	"internal/activity": 3, "internal/directory": 3, "internal/rbac": 3, "internal/resource": 3, "internal/scheduledevents": 3,
+	"internal/activity": 3, "internal/directory": 3, "internal/rbac": 3, "internal/resource": 3, "internal/scheduledevents": 3, "internal/lock": 3,
 	"internal/sts": 4, "internal/vault": 4, "internal/federation": 4,
 	"internal/entra": 5, "internal/imds": 5, "internal/arm": 5, "internal/keyvault": 5, "internal/graph": 5, "internal/control": 5, "internal/proxy": 5,
-	"internal/provider/authorization": 5.5, "internal/provider/compute": 5.5, "internal/provider/keyvault": 5.5, "internal/provider/managedidentity": 5.5, "internal/provider/network": 5.5,
+	"internal/provider/authorization": 5.5, "internal/provider/compute": 5.5, "internal/provider/keyvault": 5.5, "internal/provider/managedidentity": 5.5, "internal/provider/network": 5.5, "internal/provider/resources": 5.5, "internal/provider/insights": 5.5,
 	"":          6,
 	"cmd/midas": 7, "bench": 7, "lab": 7,
 }

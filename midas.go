@@ -33,9 +33,11 @@ import (
 	"midas/internal/pki"
 	"midas/internal/provider/authorization"
 	"midas/internal/provider/compute"
+	"midas/internal/provider/insights"
 	keyvaultprovider "midas/internal/provider/keyvault"
 	"midas/internal/provider/managedidentity"
 	"midas/internal/provider/network"
+	"midas/internal/provider/resources"
 	"midas/internal/proxy"
 	"midas/internal/seal"
 	"midas/internal/store"
@@ -158,6 +160,8 @@ func (s *Server) providers() []arm.Provider {
 		keyvaultprovider.Provider(s.root),
 		managedidentity.Provider(),
 		network.Provider(),
+		resources.Provider(),
+		insights.Provider(),
 	}
 }
 
@@ -211,7 +215,7 @@ func (s *Server) record(e wire.Event) {
 		return
 	}
 	s.acts.Record(activity.Entry{Time: e.Time, Plane: e.Door, Caller: e.Caller, Operation: e.Operation, Target: e.Target, Status: e.Status, Code: e.Code,
-		RequestID: e.RequestID, CorrelationID: e.CorrelationID, ClientAddress: e.Client})
+		RequestID: e.RequestID, CorrelationID: e.CorrelationID, ClientAddress: e.Client, Method: e.Method})
 }
 
 // Run serves until ctx ends, and then lets requests finish for a moment.

@@ -9,6 +9,7 @@ import (
 	"midas/internal/control"
 	"midas/internal/directory"
 	"midas/internal/fault"
+	locks "midas/internal/lock"
 	"midas/internal/rbac"
 	"midas/internal/store"
 	"midas/internal/vault"
@@ -42,17 +43,59 @@ func (s *Server) why(ctx context.Context, q control.WhyRequest) (answer control.
 				return err
 			}
 		}
-		d, err := rbac.Check(tx, rbac.Request{Principals: who, Action: q.Action, Data: data, Scope: scope, ManagementGroups: []azure.ResourceID{rbac.RootManagementGroup(s.ids.tenant)}})
-		answer = control.WhyAnswer{Allowed: d.Allowed, Reason: d.String()}
-		if d.Assignment != nil {
-			answer.Assignment = d.Assignment.ResourceID().String()
-		}
-		if d.Role != nil {
-			answer.Role = d.Role.RoleName
-		}
+		answer, err = s.byRole(tx, who, q.Action, scope)
 		return err
 	})
 	return answer, err
+}
+
+// byRole explains what roles, deny assignments and locks come to.
+func (s *Server) byRole(tx *store.Tx, who []azure.ObjectID, action string, scope azure.ResourceID) (answer control.WhyAnswer, err error) {
+	var d rbac.Decision
+	op, data := vault.OperationOf(action)
+	v, name, err := vault.Holding(tx, scope)
+	switch {
+	case data && err == nil:
+		d, err = v.Decide(tx, who, op, name)
+	case err == nil || fault.Is(err, fault.NotFound):
+		d, err = rbac.Check(tx, rbac.Request{Principals: who, Action: action, Data: data, Scope: scope, ManagementGroups: []azure.ResourceID{rbac.RootManagementGroup(s.ids.tenant)}})
+	}
+	if err != nil {
+		return answer, err
+	}
+	answer = control.WhyAnswer{Allowed: d.Allowed, Reason: d.String()}
+	if d.Assignment != nil {
+		answer.Assignment = d.Assignment.ResourceID().String()
+	}
+	if d.Role != nil {
+		answer.Role = d.Role.RoleName
+	}
+	if d.Deny != nil {
+		answer.Deny = d.Deny.ResourceID().String()
+	}
+	if d.Allowed && !data {
+		err = byLock(tx, &answer, action, scope)
+	}
+	return answer, err
+}
+
+// byLock takes back what a management lock forbids.
+func byLock(tx *store.Tx, answer *control.WhyAnswer, action string, scope azure.ResourceID) error {
+	change := locks.Write
+	switch verb := strings.ToLower(action[strings.LastIndexByte(action, '/')+1:]); {
+	case verb == "read" || strings.Contains(strings.ToLower(action), "/locks/"):
+		return nil
+	case verb == "delete":
+		change = locks.Delete
+	}
+	against, err := locks.Against(tx, scope, change)
+	if err != nil || len(against) == 0 {
+		return err
+	}
+	l := against[0]
+	answer.Allowed, answer.Lock = false, l.ResourceID().String()
+	answer.Reason = fmt.Sprintf("denied: the %s lock %q at %s forbids it, whatever the roles are", l.Level, l.Name, l.Scope)
+	return nil
 }
 
 // byPolicy explains a vault that goes by access policies.

@@ -77,16 +77,22 @@ func TestAzureCloud(t *testing.T) {
 	if err != nil || len(labs) == 0 {
 		t.Fatalf("no labs here: %v", err)
 	}
-	runLabs(t, "AzureCloud", labs...)
+	runLabs(t, "AzureCloud", "az", labs...)
 }
 
 // TestAzureChinaCloud walks the tutorials again where the first of them is set:
 // the same text under other names.
 func TestAzureChinaCloud(t *testing.T) {
-	runLabs(t, "AzureChinaCloud", "002-resource-manager.txtar", "003-vm-extension.txtar", "004-key-vault.txtar")
+	runLabs(t, "AzureChinaCloud", "az", "002-resource-manager.txtar", "003-vm-extension.txtar", "004-key-vault.txtar")
 }
 
-func runLabs(t *testing.T, cloud string, labs ...string) {
+// TestOlderAzureCLI runs what the Azure CLI has changed most over two years by the
+// older one: how it registers a cloud and signs in, and roles.
+func TestOlderAzureCLI(t *testing.T) {
+	runLabs(t, "AzureCloud", "az-old", "az-cloud.txtar", "az-role.txtar")
+}
+
+func runLabs(t *testing.T, cloud, az string, labs ...string) {
 	clients, err := clientsDir()
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +102,7 @@ func runLabs(t *testing.T, cloud string, labs ...string) {
 		Files:              labs,
 		RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
-			return setup(env, cloud, clients)
+			return setup(env, cloud, az, clients)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"cloud":    cmdCloud,
@@ -114,7 +120,7 @@ func runLabs(t *testing.T, cloud string, labs ...string) {
 
 // setup gives a script a home, a short temporary directory (the path of a unix
 // socket has 107 octets at most) and the name of its cloud.
-func setup(env *testscript.Env, cloud, clients string) error {
+func setup(env *testscript.Env, cloud, az, clients string) error {
 	tmp, err := os.MkdirTemp("", "lab")
 	if err != nil {
 		return err
@@ -123,6 +129,7 @@ func setup(env *testscript.Env, cloud, clients string) error {
 	env.Setenv("TMPDIR", tmp)
 	env.Setenv("HOME", env.WorkDir)
 	env.Setenv("CLOUD", cloud)
+	env.Setenv("AZ", az)
 	env.Setenv("CLIENTS", clients)
 	env.Values[labT{}] = env.T()
 	env.Values[runningKey{}] = new(labSlot)

@@ -29,6 +29,7 @@ type Entry struct {
 	RequestID     string
 	CorrelationID string
 	ClientAddress string
+	Method        string // HTTP method
 }
 
 // Limits of the queue. A batch costs one commit however large it is, so
@@ -134,8 +135,8 @@ func (l *Log) write(ctx context.Context, batch []Entry) {
 }
 
 const (
-	columns    = `id, at, plane, caller, operation, target, status, code, request_id, correlation_id, client_address`
-	columnsN   = 11
+	columns    = `id, at, plane, caller, operation, target, status, code, request_id, correlation_id, client_address, method`
+	columnsN   = 12
 	rowsAtOnce = 64 // in one statement, which SQLite and PostgreSQL both have room for
 )
 
@@ -155,7 +156,7 @@ func insert(tx *store.Tx, entries []Entry) error {
 		}
 		query.WriteByte(')')
 		at := store.Micros(e.Time)
-		args = append(args, position(at)+azure.NewGUID(), at, e.Plane, e.Caller, e.Operation, e.Target, e.Status, e.Code, e.RequestID, e.CorrelationID, e.ClientAddress)
+		args = append(args, position(at)+azure.NewGUID(), at, e.Plane, e.Caller, e.Operation, e.Target, e.Status, e.Code, e.RequestID, e.CorrelationID, e.ClientAddress, e.Method)
 	}
 	_, err := tx.Exec(query.String(), args...)
 	return err
@@ -169,12 +170,78 @@ func position(micros int64) string {
 
 // Recent returns the newest entries, newest first, at most limit of them.
 func Recent(tx *store.Tx, limit int) ([]Entry, error) {
-	return store.Collect(tx, func(scan func(...any) error) (e Entry, err error) {
+	found, err := collect(tx, ` ORDER BY id DESC LIMIT $1`, limit)
+	return entries(found), err
+}
+
+// identified is an entry with its id, which is its place in the log.
+type identified struct {
+	Entry
+	id string
+}
+
+func entries(found []identified) []Entry {
+	var all []Entry
+	for _, e := range found {
+		all = append(all, e.Entry)
+	}
+	return all
+}
+
+func collect(tx *store.Tx, where string, args ...any) ([]identified, error) {
+	return store.Collect(tx, func(scan func(...any) error) (e identified, err error) {
 		var at int64
-		err = scan(&at, &e.Plane, &e.Caller, &e.Operation, &e.Target, &e.Status, &e.Code, &e.RequestID, &e.CorrelationID, &e.ClientAddress)
+		err = scan(&e.id, &at, &e.Plane, &e.Caller, &e.Operation, &e.Target, &e.Status, &e.Code, &e.RequestID, &e.CorrelationID, &e.ClientAddress, &e.Method)
 		e.Time = store.Time(at)
 		return e, err
-	}, `SELECT at, plane, caller, operation, target, status, code, request_id, correlation_id, client_address FROM activity ORDER BY id DESC LIMIT $1`, limit)
+	}, `SELECT `+columns+` FROM activity`+where, args...)
+}
+
+// Query selects entries of one door. All that is set must hold.
+type Query struct {
+	Plane         string
+	From, To      time.Time // both included
+	CorrelationID string
+	Keep          func(*Entry) bool // nil keeps all
+	After         string            // what a page before this one returned as next
+	Limit         int               // at most this many
+}
+
+// readAtOnce is how many entries a search looks at in one statement.
+const readAtOnce = 500
+
+// Find returns a page of entries, newest first, and what the next page goes on
+// after, "" at the end.
+func Find(tx *store.Tx, q Query) (page []Entry, next string, err error) {
+	from, below := position(store.Micros(q.From)), position(store.Micros(q.To)+1)
+	if q.After != "" && q.After < below {
+		below = q.After
+	}
+	for {
+		where, args := ` WHERE plane = $1 AND id >= $2 AND id < $3`, []any{q.Plane, from, below}
+		if q.CorrelationID != "" {
+			where += ` AND correlation_id = $4`
+			args = append(args, q.CorrelationID)
+		}
+		found, err := collect(tx, where+` ORDER BY id DESC LIMIT `+strconv.Itoa(readAtOnce), args...)
+		if err != nil {
+			return nil, "", err
+		}
+		for i := range found {
+			e := &found[i]
+			if q.Keep != nil && !q.Keep(&e.Entry) {
+				below = e.id
+				continue
+			}
+			if len(page) == q.Limit {
+				return page, below, nil
+			}
+			page, below = append(page, e.Entry), e.id
+		}
+		if len(found) < readAtOnce {
+			return page, "", nil
+		}
+	}
 }
 
 // kept is how long entries are kept, as Azure's own log does.

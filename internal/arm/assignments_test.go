@@ -67,7 +67,7 @@ func TestRoleAssignmentRefused(t *testing.T) {
 		put(assign(stranger, "$APP", ""), "RoleDefinitionDoesNotExist", 404, "The specified role definition with ID '"+stranger+"' does not exist."),
 		put(`{}`, "BadRequest", 400), put(`{"properties":null}`, "BadRequest", 400), put(`null`, "BadRequest", 400),
 		put(`[]`, "InvalidRequestContent", 400), put(`{"properties":7}`, "InvalidRequestContent", 400), put(`{"properties":{"principalId":7}}`, "InvalidRequestContent", 400, `"target":"properties.principalId"`),
-		put(strings.Replace(assign("$READER", "$APP", ""), `"principalId"`, `"condition":"true","conditionVersion":"2.0","principalId"`, 1), "BadRequest", 400),
+		put(strings.Replace(assign("$READER", "$APP", ""), `"principalId"`, `"condition":"true","conditionVersion":"2.0","principalId"`, 1), "InvalidCondition", 400),
 		put(strings.Replace(assign("$READER", "$APP", ""), `"principalId"`, `"description":"`+strings.Repeat("x", 2049)+`","principalId"`, 1), "BadRequest", 400),
 		put(strings.Replace(assign("$READER", "$APP", ""), `"principalId"`, `"description":"\u0000","principalId"`, 1), "InvalidRequestContent", 400),
 		// A service principal that was named as such need not be there yet.

@@ -76,25 +76,37 @@ func (d *Door) wrongTenant(caller sts.Caller, want azure.TenantID) error {
 func (c *Call) authorize(action string, scope azure.ResourceID) error {
 	e := wire.EventOf(c.Context)
 	e.Operation, e.Target = action, scope.String()
-	ok, err := c.may(action, scope)
-	if err != nil || ok {
+	d, err := c.decide(action, scope)
+	if err != nil || d.Allowed {
 		return err
 	}
-	return fault.New(fault.Forbidden, "The client '%s' with object id '%s' does not have authorization to perform action '%s' over scope '%s' or the scope is invalid. If access was recently granted, please refresh your credentials.",
+	if d.Deny != nil {
+		return fault.Wrap(errors.New(d.String()), fault.Forbidden, "The client '%s' with object id '%s' has permission to perform action '%s' on scope '%s'; however, the access is denied because of the deny assignment with name '%s' and Id '%s' at scope '%s'.",
+			c.client(), c.Caller.ID, action, scope, d.Deny.Name, strings.ReplaceAll(d.Deny.ID, "-", ""), d.Deny.Scope).Named(CodeDenyAssignment)
+	}
+	return fault.Wrap(errors.New(d.String()), fault.Forbidden, "The client '%s' with object id '%s' does not have authorization to perform action '%s' over scope '%s' or the scope is invalid. If access was recently granted, please refresh your credentials.",
 		c.client(), c.Caller.ID, action, scope).Named(CodeAuthorizationFailed)
 }
 
-// may reports whether the caller has a control-plane action at a scope.
-func (c *Call) may(action string, scope azure.ResourceID) (bool, error) {
-	decision, err := rbac.Check(c.Tx, rbac.Request{Principals: c.Caller.Principals, Action: action, Scope: scope, ManagementGroups: c.ManagementGroups})
-	return decision.Allowed, err
+// decide asks the roles, and once more with what conditions may ask of the
+// call where it depends on that.
+func (c *Call) decide(action string, scope azure.ResourceID) (rbac.Decision, error) {
+	r := rbac.Request{Principals: c.Caller.Principals, Action: action, Scope: scope, ManagementGroups: c.ManagementGroups}
+	d, err := rbac.Check(c.Tx, r)
+	if err != nil || d.Allowed || !d.Unsettled || c.attributes == nil {
+		return d, err
+	}
+	if r.Attributes, err = c.attributes(); err != nil {
+		return d, err
+	}
+	return rbac.Check(c.Tx, r)
 }
 
 // AuthorizeLinked refuses a caller that may do the action of the call but not
 // what it implies on another resource (control-plane.md B2).
 func (c *Call) AuthorizeLinked(action string, scope azure.ResourceID, linked string, on azure.ResourceID) error {
-	ok, err := c.may(linked, on)
-	if err != nil || ok {
+	d, err := c.decide(linked, on)
+	if err != nil || d.Allowed {
 		return err
 	}
 	return fault.New(fault.Forbidden, "The client '%s' with object id '%s' has permission to perform action '%s' on scope '%s'; however, it does not have permission to perform action(s) '%s' on the linked scope(s) '%s' (respectively) or the linked scope(s) are invalid.",

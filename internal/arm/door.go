@@ -43,6 +43,9 @@ func (d *Door) Routes() http.Handler {
 // B2): the token, what is asked for, and then in one transaction the
 // permission, the version, the containers and the verb itself.
 func (d *Door) serve(w http.ResponseWriter, r *http.Request) error {
+	if isMetadata(r) {
+		return d.metadata(w, r)
+	}
 	caller, err := d.authenticate(r)
 	if err != nil {
 		return err

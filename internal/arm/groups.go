@@ -6,6 +6,7 @@ import (
 
 	"midas/internal/azure"
 	"midas/internal/fault"
+	"midas/internal/lock"
 	"midas/internal/rbac"
 	"midas/internal/resource"
 )
@@ -46,6 +47,9 @@ func (d *Door) putGroup(c *Call, r *http.Request) (*Answer, error) {
 	if err := c.authorize(groupOperation+"write", c.ID); err != nil {
 		return nil, err
 	}
+	if err := c.unlocked(lock.Write); err != nil {
+		return nil, err
+	}
 	body, old, err := incoming(c, r)
 	if err != nil {
 		return nil, err
@@ -82,6 +86,9 @@ func (d *Door) patchGroup(c *Call, r *http.Request) (*Answer, error) {
 	if err := c.authorize(groupOperation+"write", c.ID); err != nil {
 		return nil, err
 	}
+	if err := c.unlocked(lock.Write); err != nil {
+		return nil, err
+	}
 	body, old, err := incoming(c, r)
 	if err != nil {
 		return nil, err
@@ -98,6 +105,9 @@ func (d *Door) patchGroup(c *Call, r *http.Request) (*Answer, error) {
 // clients accept 200 as they do 202.
 func (d *Door) deleteGroup(c *Call, r *http.Request) (*Answer, error) {
 	if err := c.authorize(groupOperation+"delete", c.ID); err != nil {
+		return nil, err
+	}
+	if err := c.unlocked(lock.Delete); err != nil {
 		return nil, err
 	}
 	old, err := existing(c, r)
@@ -125,7 +135,8 @@ func (d *Door) groups(c *Call, r *http.Request) (*Answer, error) {
 		within = []azure.ResourceID{}
 	}
 	q := resource.Query{Type: azure.TypeResourceGroup, Within: c.ID, Grants: within}
-	return d.page(c, r, q, f.matches, func(g *resource.Resource) (any, error) { return showGroup(g), nil })
+	keep := func(g *resource.Resource) bool { return f.matches(g) && !grants.Denied(g.ID) }
+	return d.page(c, r, q, keep, func(g *resource.Resource) (any, error) { return showGroup(g), nil })
 }
 
 // resources lists resources of every type in a subscription or group: those
@@ -159,6 +170,6 @@ func (d *Door) resources(c *Call, r *http.Request) (*Answer, error) {
 		}
 		return err == nil && f.matches(res) && g.Covers(res.ID)
 	}
-	answer, pageErr := d.page(c, r, resource.Query{Type: f.resourceType(), Within: c.ID}, keep, func(res *resource.Resource) (any, error) { return d.summary(res), nil })
+	answer, pageErr := d.page(c, r, resource.Query{Type: f.resourceType(), Within: c.ID}, keep, func(res *resource.Resource) (any, error) { return d.summary(c, res), nil })
 	return answer, firstError(err, pageErr)
 }

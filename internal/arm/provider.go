@@ -7,6 +7,7 @@ import (
 
 	"midas/internal/azure"
 	"midas/internal/cloud"
+	"midas/internal/rbac"
 	"midas/internal/resource"
 	"midas/internal/store"
 	"midas/internal/sts"
@@ -18,6 +19,10 @@ type Provider struct {
 	Namespace string // "Microsoft.Compute"
 	Types     []Type
 	Actions   []Action // POST actions on a subscription: checkNameAvailability
+
+	// DataActions are what roles may allow on the data plane of the provider's
+	// resources, in full: they are told of, and asked for elsewhere.
+	DataActions []string
 }
 
 // Type is a resource type. From these values the engine derives ids, versions,
@@ -31,6 +36,8 @@ type Type struct {
 	Subscription bool     // lives in a subscription, not in a group
 	System       bool     // answers carry systemData
 	ETag         bool     // answers carry an etag member and header
+	Lock         bool     // is a management lock: no lock stands in its way
+	Filtered     bool     // its list itself leaves out what the caller may not read
 	Created      int      // status of a PUT that creates; 0 is 201
 	Names        NameRule // what a name may be
 
@@ -38,6 +45,14 @@ type Type struct {
 	Prepare func(*Change) error                   // validates and completes New before it is written
 	Remove  func(*Change) error                   // cleans up what hangs off Old before it goes
 	Show    func(*Call, *resource.Resource) error // adapts a copy to the api-version asked for
+
+	// Move tells what hangs off a resource that its id is not Old's any more, but
+	// New's. A type without it stays in its group.
+	Move func(*Change) error
+
+	// Attributes are what conditions of roles may ask of a call. It is asked only
+	// where a decision depends on them, before the call is authorized.
+	Attributes func(c *Call, write bool) (rbac.Attributes, error)
 
 	// Table serves a type whose data is elsewhere.
 	Table *Table
@@ -81,6 +96,8 @@ type Call struct {
 
 	// ManagementGroups contain every subscription of the tenant.
 	ManagementGroups []azure.ResourceID
+
+	attributes func() (rbac.Attributes, error) // nil where there are none
 }
 
 // Change is a write to a kept resource.

@@ -36,12 +36,23 @@ func (d *Door) item(c *Call, r *http.Request, namespace, typ string) (*Answer, e
 	if action == "" {
 		return nil, methodNotAllowed(r.Method)
 	}
+	if _, t := d.find(namespace, typ); t != nil && t.Attributes != nil {
+		c.attributes = func() (rbac.Attributes, error) { return t.Attributes(c, action == "write") }
+	}
 	if err := c.authorize(d.operation(namespace, typ, action), c.ID); err != nil {
 		return nil, err
 	}
 	p, t, err := d.lookUp(c, namespace, typ)
 	if err != nil {
 		return nil, err
+	}
+	if change, ok := changes[action]; ok {
+		if err := c.unlocked(change); err != nil {
+			return nil, err
+		}
+		if err := c.registered(p, change); err != nil {
+			return nil, err
+		}
 	}
 	if err := d.containers(c, t, action); err != nil {
 		return nil, err
@@ -135,7 +146,11 @@ func groupOf(id azure.ResourceID) azure.ResourceID {
 func (d *Door) collection(c *Call, r *http.Request, namespace, typ string) (*Answer, error) {
 	action := d.operation(namespace, typ, "read")
 	_, known := d.find(namespace, typ)
-	if known != nil && known.Table != nil {
+	if known != nil && known.Filtered {
+		if err := c.sees(action); err != nil {
+			return nil, err
+		}
+	} else if known != nil && known.Table != nil {
 		if err := c.authorize(action, c.ID); err != nil {
 			return nil, err
 		}
@@ -145,7 +160,7 @@ func (d *Door) collection(c *Call, r *http.Request, namespace, typ string) (*Ans
 		return nil, err
 	}
 	within := grants.Within(c.ID)
-	if len(within) == 0 {
+	if (len(within) == 0 || grants.Denied(c.ID)) && (known == nil || !known.Filtered) {
 		if err := c.authorize(action, c.ID); err != nil {
 			return nil, err
 		}
@@ -162,7 +177,8 @@ func (d *Door) collection(c *Call, r *http.Request, namespace, typ string) (*Ans
 	if t.Table != nil {
 		return d.tableList(c, r)
 	}
-	return d.page(c, r, resource.Query{Type: p.Namespace + "/" + t.Name, Within: c.ID, Grants: within}, nil, func(res *resource.Resource) (any, error) {
+	keep := func(res *resource.Resource) bool { return !grants.Denied(res.ID) }
+	return d.page(c, r, resource.Query{Type: p.Namespace + "/" + t.Name, Within: c.ID, Grants: within}, keep, func(res *resource.Resource) (any, error) {
 		return d.show(c, p, t, res)
 	})
 }

@@ -82,8 +82,9 @@ func envelope(r *resource.Resource) object {
 	return o
 }
 
-// summary renders a resource as lists of resources do: without properties.
-func (d *Door) summary(r *resource.Resource) any {
+// summary renders a resource as lists of resources do: without properties, but
+// with what $expand asks for.
+func (d *Door) summary(c *Call, r *resource.Resource) any {
 	typ := r.ID.Type()
 	if namespace, name, ok := strings.Cut(typ, "/"); ok {
 		if p, t := d.find(namespace, name); t != nil {
@@ -91,7 +92,13 @@ func (d *Door) summary(r *resource.Resource) any {
 		}
 	}
 	o := object{{"id", r.ID.String()}, {"name", nameBelowGroup(r.ID)}, {"type", typ}, {"location", r.Location}, {"tags", orEmpty(r.Tags)}}
-	return append(o, envelope(r)...)
+	o = append(o, envelope(r)...)
+	for _, m := range []member{{"createdTime", Timestamp(r.CreatedAt)}, {"changedTime", Timestamp(r.UpdatedAt)}, {"provisioningState", "Succeeded"}} {
+		if strings.Contains(strings.ToLower(c.Param("$expand")), strings.ToLower(m.name)) {
+			o = append(o, m)
+		}
+	}
+	return o
 }
 
 // nameBelowGroup is the name of a resource with those of its parents: "vm1/ext".

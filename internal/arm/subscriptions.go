@@ -6,9 +6,8 @@ import (
 
 	"midas/internal/azure"
 	"midas/internal/directory"
-	"midas/internal/fault"
 	"midas/internal/rbac"
-	"midas/internal/wire"
+	"midas/internal/resource"
 )
 
 // tenants lists the caller's own tenant.
@@ -47,7 +46,11 @@ func (d *Door) subscriptions(c *Call, r *http.Request) (*Answer, error) {
 			return nil, err
 		}
 		if ok {
-			seen = append(seen, showSubscription(s))
+			shown, err := showSubscription(c, s)
+			if err != nil {
+				return nil, err
+			}
+			seen = append(seen, shown)
 		}
 	}
 	return &Answer{Status: http.StatusOK, Body: object{{"value", append([]any{}, seen...)}, {"count", object{{"type", "Total"}, {"value", len(seen)}}}}}, nil
@@ -61,13 +64,19 @@ func (d *Door) subscription(c *Call, r *http.Request) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Answer{Status: http.StatusOK, Body: showSubscription(s)}, nil
+	body, err := showSubscription(c, s)
+	return &Answer{Status: http.StatusOK, Body: body}, err
 }
 
-func showSubscription(s directory.Subscription) any {
-	return object{{"id", "/subscriptions/" + string(s.ID)}, {"authorizationSource", "RoleBased"}, {"managedByTenants", []any{}}, {"subscriptionId", s.ID},
+func showSubscription(c *Call, s directory.Subscription) (any, error) {
+	tags, err := resource.SubscriptionTags(c.Tx, s.ID)
+	o := object{{"id", "/subscriptions/" + string(s.ID)}, {"authorizationSource", "RoleBased"}, {"managedByTenants", []any{}}, {"subscriptionId", s.ID},
 		{"tenantId", s.Tenant}, {"displayName", s.DisplayName}, {"state", s.State},
 		{"subscriptionPolicies", object{{"locationPlacementId", "Public_2014-09-01"}, {"quotaId", "PayAsYouGo_2014-09-01"}, {"spendingLimit", "Off"}}}}
+	if len(tags) > 0 {
+		o = append(o, member{"tags", tags})
+	}
+	return o, err
 }
 
 func (d *Door) locations(c *Call, r *http.Request) (*Answer, error) {
@@ -82,75 +91,14 @@ func (d *Door) locations(c *Call, r *http.Request) (*Answer, error) {
 	return list(all...), nil
 }
 
-// sees lets a caller pass that has any role at, above or below the call's
-// scope, or else the action.
+// sees lets a caller pass that has any role at, above or below what contains
+// the call's item, or else the action.
 func (c *Call) sees(action string) error {
-	ok, err := c.visible(c.ID)
+	ok, err := c.visible(c.ID.Scope())
 	if err != nil || ok {
 		return err
 	}
 	return c.authorize(action, c.ID)
-}
-
-// providers describes the registered providers, from the same values that
-// serve them; with a namespace in the path, that one.
-func (d *Door) providers(c *Call, r *http.Request) (*Answer, error) {
-	if c.ID.Subscription() != "" {
-		if err := c.sees("Microsoft.Resources/subscriptions/providers/read"); err != nil {
-			return nil, err
-		}
-	}
-	segs, err := wire.Segments(r)
-	if err != nil {
-		return nil, err
-	}
-	last := segs[len(segs)-1]
-	if strings.EqualFold(last, "providers") {
-		var all []any
-		for i := range d.Providers {
-			all = append(all, d.describe(c, &d.Providers[i]))
-		}
-		return list(all...), nil
-	}
-	p, _ := d.find(last, "")
-	if p == nil {
-		return nil, fault.New(fault.NotFound, "The resource namespace '%.64s' is invalid.", last).Named(CodeInvalidNamespace)
-	}
-	return &Answer{Status: http.StatusOK, Body: d.describe(c, p)}, nil
-}
-
-// register answers that a provider is registered: all are, always.
-func (d *Door) register(c *Call, r *http.Request) (*Answer, error) {
-	segs, err := wire.Segments(r)
-	if err != nil {
-		return nil, err
-	}
-	namespace := segs[len(segs)-2]
-	if err := c.authorize(namespace+"/register/action", c.ID); err != nil {
-		return nil, err
-	}
-	p, _ := d.find(namespace, "")
-	if p == nil {
-		return nil, fault.New(fault.NotFound, "The resource namespace '%.64s' is invalid.", namespace).Named(CodeInvalidNamespace)
-	}
-	return &Answer{Status: http.StatusOK, Body: d.describe(c, p)}, nil
-}
-
-func (d *Door) describe(c *Call, p *Provider) any {
-	var regions []string
-	for _, l := range d.Cloud.Locations {
-		regions = append(regions, l.DisplayName)
-	}
-	var types []any
-	for _, t := range p.Types {
-		where, capabilities := []string{}, "None"
-		if t.Tracked {
-			where, capabilities = regions, "SupportsTags, SupportsLocation"
-		}
-		types = append(types, object{{"resourceType", t.Name}, {"locations", where}, {"apiVersions", t.Versions}, {"defaultApiVersion", t.Versions[0]}, {"capabilities", capabilities}})
-	}
-	return object{{"id", strings.TrimSuffix(c.ID.String(), "/") + "/providers/" + p.Namespace}, {"namespace", p.Namespace}, {"resourceTypes", types},
-		{"registrationState", "Registered"}, {"registrationPolicy", "RegistrationRequired"}}
 }
 
 // versions are all those of a provider's types, newest first.

@@ -77,6 +77,8 @@ func (d *Door) own(method string, segs []string) (target, bool, error) {
 		return serve(azure.Root(), get((*Door).tenants))
 	case is("providers"), is("providers/*"):
 		return serve(azure.Root(), get((*Door).providers))
+	case is("providers/Microsoft.Authorization/providerOperations"), is("providers/Microsoft.Authorization/providerOperations/*"):
+		return serve(azure.Root(), get((*Door).operations))
 	case is("subscriptions"):
 		return serve(azure.Root(), get((*Door).subscriptions))
 	case len(segs) >= 2 && strings.EqualFold(segs[0], "subscriptions"):
@@ -94,23 +96,36 @@ func (d *Door) own(method string, segs []string) (target, bool, error) {
 		return serve(sub, get((*Door).locations))
 	case is("subscriptions/*/providers"), is("subscriptions/*/providers/*"):
 		return serve(sub, get((*Door).providers))
-	case is("subscriptions/*/providers/*/register"):
+	case is("subscriptions/*/providers/*/register"), is("subscriptions/*/providers/*/unregister"):
 		return serve(sub, map[string]verb{http.MethodPost: (*Door).register})
+	case is("subscriptions/*/tagNames"):
+		return serve(sub, get((*Door).tagNames))
+	case is("subscriptions/*/tagNames/*"), is("subscriptions/*/tagNames/*/tagValues/*"):
+		return serve(sub, map[string]verb{http.MethodPut: (*Door).putTagName, http.MethodDelete: (*Door).deleteTagName})
 	case is("subscriptions/*/resources"):
 		return serve(sub, get((*Door).resources))
 	case is("subscriptions/*/resourcegroups"):
 		return serve(sub, get((*Door).groups))
-	case is("subscriptions/*/resourcegroups/*"), is("subscriptions/*/resourcegroups/*/resources"):
+	case is("subscriptions/*/resourcegroups/*"), is("subscriptions/*/resourcegroups/*/resources"), is("subscriptions/*/resourcegroups/*/moveResources"),
+		is("subscriptions/*/resourcegroups/*/validateMoveResources"), is("subscriptions/*/resourcegroups/*/exportTemplate"):
 		group, err := parseID(segs[:4])
 		if err != nil {
 			return target{}, true, err
 		}
 		if len(segs) == 5 {
-			return serve(group, get((*Door).resources))
+			return serve(group, groupVerbs[strings.ToLower(segs[4])])
 		}
 		return serve(group, map[string]verb{http.MethodGet: (*Door).getGroup, http.MethodHead: (*Door).headGroup, http.MethodPut: (*Door).putGroup, http.MethodPatch: (*Door).patchGroup, http.MethodDelete: (*Door).deleteGroup})
 	}
 	return target{}, false, nil
+}
+
+// groupVerbs are what can be asked below a resource group.
+var groupVerbs = map[string]map[string]verb{
+	"resources":             {http.MethodGet: (*Door).resources},
+	"moveresources":         {http.MethodPost: (*Door).moveResources},
+	"validatemoveresources": {http.MethodPost: (*Door).moveResources},
+	"exporttemplate":        {http.MethodPost: (*Door).exportTemplate},
 }
 
 type verb = func(*Door, *Call, *http.Request) (*Answer, error)

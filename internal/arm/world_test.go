@@ -21,9 +21,11 @@ import (
 	"midas/internal/directory"
 	"midas/internal/provider/authorization"
 	"midas/internal/provider/compute"
+	"midas/internal/provider/insights"
 	"midas/internal/provider/keyvault"
 	"midas/internal/provider/managedidentity"
 	"midas/internal/provider/network"
+	"midas/internal/provider/resources"
 	"midas/internal/rbac"
 	"midas/internal/seal"
 	"midas/internal/store"
@@ -115,7 +117,7 @@ func (w *world) with(p []arm.Provider) {
 }
 
 func (w *world) providers() []arm.Provider {
-	return []arm.Provider{authorization.Provider(), compute.Provider(), keyvault.Provider(w.root), managedidentity.Provider(), network.Provider()}
+	return []arm.Provider{authorization.Provider(), compute.Provider(), keyvault.Provider(w.root), managedidentity.Provider(), network.Provider(), resources.Provider(), insights.Provider()}
 }
 
 // found makes the directory.

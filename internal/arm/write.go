@@ -8,6 +8,7 @@ import (
 	"midas/internal/azure"
 	"midas/internal/directory"
 	"midas/internal/fault"
+	"midas/internal/lock"
 	"midas/internal/rbac"
 	"midas/internal/resource"
 )
@@ -244,6 +245,9 @@ func (d *Door) itemAction(c *Call, namespace, name string) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.unlocked(lock.Write); err != nil {
+		return nil, err
+	}
 	if err := d.containers(c, t, "action"); err != nil {
 		return nil, err
 	}
@@ -257,14 +261,19 @@ func (d *Door) subscriptionAction(c *Call, namespace, name string) (*Answer, err
 	if p != nil {
 		actions, namespace = p.Actions, p.Namespace
 	}
-	operation := namespace + "/" + name + "/action"
+	operation, open := namespace+"/"+name+"/action", false
 	for _, a := range actions {
 		if strings.EqualFold(a.Name, name) && a.Open {
-			operation = namespace + "/" + a.Name + "/read"
+			operation, open = namespace+"/"+a.Name+"/read", true
 		}
 	}
 	if err := c.authorize(operation, c.ID); err != nil {
 		return nil, err
+	}
+	if !open {
+		if err := c.unlocked(lock.Write); err != nil {
+			return nil, err
+		}
 	}
 	return run(c, actions, name)
 }

@@ -65,6 +65,8 @@ type WhyAnswer struct {
 	Reason     string `json:"reason"`               // one sentence for people
 	Assignment string `json:"assignment,omitempty"` // resource id of the role assignment that allows it
 	Role       string `json:"role,omitempty"`       // name of the role it assigns
+	Deny       string `json:"deny,omitempty"`       // resource id of the deny assignment that takes it away
+	Lock       string `json:"lock,omitempty"`       // resource id of the lock that forbids it
 	Policy     string `json:"policy,omitempty"`     // the vault whose access policy decides
 }
 

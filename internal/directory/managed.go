@@ -11,3 +11,11 @@ func ManagedIdentities(tx *store.Tx, after azure.ObjectID, limit int) ([]Princip
 	return store.Collect(tx, scanPrincipal, `SELECT `+principalColumns+` FROM principals p
 		WHERE p.resource_key IS NOT NULL AND p.object_id > $1 ORDER BY p.object_id LIMIT $2`, string(after), limit)
 }
+
+// MoveIdentity tells the principal of a resource, where it has one, that the
+// resource has another id now. It stays the same principal.
+func MoveIdentity(tx *store.Tx, from, to azure.ResourceID) error {
+	tx.Changed(store.Directory)
+	_, err := tx.Exec(`UPDATE principals SET resource_id = $1, resource_key = $2 WHERE resource_key = $3`, to.String(), to.Key(), from.Key())
+	return err
+}

@@ -29,15 +29,19 @@ func (c *call) denied(err error) error {
 	case vault.CodeAccessDenied:
 		e.message = fmt.Sprintf("The user, group or application '%s' does not have secrets %s permission on key vault '%s'. For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125287", caller, c.endpoint.operation.Permission(), where)
 	case vault.CodeForbiddenByRBAC:
+		assignment, deny, reason := "(not found)", "null", "DeniedWithNoValidRBAC"
+		if d, ok := errors.AsType[*vault.Denial](err); ok && d.Deny != nil {
+			assignment, deny, reason = d.Assignment.ResourceID().String(), "'"+strings.ReplaceAll(d.Deny.ID, "-", "")+"'", "DeniedByDenyAssignment"
+		}
 		e.message = lines(
 			"Caller is not authorized to perform action on resource.",
 			"If role assignments, deny assignments or role definitions were changed recently, please observe propagation time.",
 			"Caller: "+caller,
 			"Action: '"+c.endpoint.operation.Action()+"'",
 			"Resource: '"+strings.ToLower(c.vault.Scope(c.name).String())+"'",
-			"Assignment: (not found)",
-			"DenyAssignmentId: null",
-			"DecisionReason: 'DeniedWithNoValidRBAC' ",
+			"Assignment: "+assignment,
+			"DenyAssignmentId: "+deny,
+			"DecisionReason: '"+reason+"' ",
 			"Vault: "+where,
 			"")
 	default:

@@ -37,7 +37,7 @@ func (a *Assignment) scan(scan func(...any) error, more ...any) error {
 // ID, Scope, RoleID, PrincipalID and PrincipalType are required; times and
 // authors are filled in. Management groups are those over the scope's
 // subscription. The bool says that it is new. Repeating one may change its
-// description only. Faults: Invalid, NotFound (no such role), Conflict (the
+// description and its condition only. Faults: Invalid, NotFound (no such role), Conflict (the
 // principal has that role there already). It is the caller's to know that the
 // principal exists.
 func PutAssignment(tx *store.Tx, a Assignment, by azure.ObjectID, managementGroups ...azure.ResourceID) (Assignment, bool, error) {
@@ -72,10 +72,10 @@ func PutAssignment(tx *store.Tx, a Assignment, by azure.ObjectID, managementGrou
 	a.CreatedAt, a.UpdatedAt, a.CreatedBy, a.UpdatedBy = tx.Now, tx.Now, by, by
 	tx.Changed(store.Roles)
 	_, err = tx.Exec(`INSERT INTO role_assignments (scope_key, id, scope, role_id, principal_id, principal_type,
-			description, delegated_id, created_at, updated_at, created_by, updated_by)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+			description, condition, condition_version, delegated_id, created_at, updated_at, created_by, updated_by)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
 		a.Scope.Key(), a.ID, a.Scope.String(), a.RoleID, string(a.PrincipalID), a.PrincipalType,
-		orNull(a.Description), orNull(a.DelegatedID), store.Micros(a.CreatedAt), store.Micros(a.UpdatedAt), string(by), string(by))
+		orNull(a.Description), orNull(a.Condition), orNull(a.ConditionVersion), orNull(a.DelegatedID), store.Micros(a.CreatedAt), store.Micros(a.UpdatedAt), string(by), string(by))
 	return a, true, err
 }
 
@@ -85,13 +85,14 @@ func updateAssignment(tx *store.Tx, old, a Assignment, by azure.ObjectID) (Assig
 		return Assignment{}, fault.New(fault.Invalid,
 			"Tenant ID, application ID, principal ID, and scope are not allowed to be updated.").Named(CodeAssignmentUpdateNotPermitted)
 	}
-	if old.Description == a.Description {
+	if old.Description == a.Description && old.Condition == a.Condition && old.ConditionVersion == a.ConditionVersion {
 		return old, nil
 	}
-	old.Description, old.UpdatedAt, old.UpdatedBy = a.Description, tx.Now, by
+	old.Description, old.Condition, old.ConditionVersion, old.UpdatedAt, old.UpdatedBy = a.Description, a.Condition, a.ConditionVersion, tx.Now, by
 	tx.Changed(store.Roles)
-	_, err := tx.Exec("UPDATE role_assignments SET description = $1, updated_at = $2, updated_by = $3 WHERE scope_key = $4 AND id = $5",
-		orNull(old.Description), store.Micros(old.UpdatedAt), string(by), old.Scope.Key(), old.ID)
+	_, err := tx.Exec(`UPDATE role_assignments SET description = $1, condition = $2, condition_version = $3, updated_at = $4, updated_by = $5
+		WHERE scope_key = $6 AND id = $7`,
+		orNull(old.Description), orNull(old.Condition), orNull(old.ConditionVersion), store.Micros(old.UpdatedAt), string(by), old.Scope.Key(), old.ID)
 	return old, err
 }
 
@@ -120,12 +121,9 @@ func (a *Assignment) validate() error {
 		return invalid("principalType", "The principal type '%s' is not one of %s.", a.PrincipalType, strings.Join(types, ", "))
 	case utf8.RuneCountInString(a.Description) > maxDescription:
 		return invalid("description", "The description is longer than %d characters.", maxDescription)
-	case a.Condition != "" || a.ConditionVersion != "":
-		// An unevaluated condition would give more than was asked for.
-		return invalid("condition", "Conditions on role assignments are not supported.")
 	}
 	a.PrincipalType = types[i]
-	return nil
+	return CheckCondition(a.Condition, a.ConditionVersion)
 }
 
 func orNull(s string) any {

@@ -32,14 +32,7 @@ func Assignments(tx *store.Tx, f AssignmentFilter) ([]Assignment, error) {
 	if f.Principals != nil {
 		c.principals(f.Principals)
 	}
-	at := c.list("a.scope_key", keys(Ancestors(f.Scope, f.ManagementGroups...)))
-	if !f.AtScope {
-		at = "(" + at + " OR " + c.below(f.Scope) + ")"
-		if contains(f.ManagementGroups, f.Scope) {
-			at = "(" + at + " OR " + c.startsWith("/subscriptions/") + ")"
-		}
-	}
-	c.add(at)
+	c.around(f.Scope, f.AtScope, f.ManagementGroups)
 	return store.Collect(tx, func(scan func(...any) error) (a Assignment, err error) {
 		err = a.scan(scan)
 		return a, err
@@ -61,6 +54,18 @@ func DeleteAssignmentsUnder(tx *store.Tx, scope azure.ResourceID) (int, error) {
 	}
 	n, err := done.RowsAffected()
 	return int(n), err
+}
+
+// around selects what is at a scope, above it, and, unless atScope, below it.
+func (c *conditions) around(scope azure.ResourceID, atScope bool, managementGroups []azure.ResourceID) {
+	at := c.list("a.scope_key", keys(Ancestors(scope, managementGroups...)))
+	if !atScope {
+		at = "(" + at + " OR " + c.below(scope) + ")"
+		if contains(managementGroups, scope) {
+			at = "(" + at + " OR " + c.startsWith("/subscriptions/") + ")"
+		}
+	}
+	c.add(at)
 }
 
 // below selects what lies under a scope, by whole segments.

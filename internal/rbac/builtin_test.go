@@ -139,7 +139,7 @@ func TestBuiltInRights(t *testing.T) {
 		{"Azure Connected Machine Onboarding", "Microsoft.HybridCompute/machines/delete", false, NotGranted},
 		{"Azure Connected Machine Resource Administrator", "Microsoft.HybridCompute/machines/delete", false, Granted},
 	} {
-		if got, by := BuiltInNamed(c.role).judge(c.action, c.data); got != c.want {
+		if got, by, _ := BuiltInNamed(c.role).judge(Request{Action: c.action, Data: c.data}); got != c.want {
 			t.Errorf("%s, %s: %s (%q), want %s", c.role, c.action, got, by, c.want)
 		}
 	}

@@ -1,6 +1,8 @@
 package rbac
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,8 +14,8 @@ import (
 // asked is a request as a key: what was decided is remembered until a role, an
 // assignment or the directory changes.
 type asked struct {
-	principals, action, scope, managementGroups string
-	data                                        bool
+	principals, action, scope, managementGroups, attributes string
+	data                                                    bool
 }
 
 // Check decides a request. It reads only the assignments of the request's
@@ -30,6 +32,9 @@ func Check(tx *store.Tx, r Request) (Decision, error) {
 	}
 	for _, g := range r.ManagementGroups {
 		key.managementGroups += g.Key()
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Attributes)) {
+		key.attributes += fmt.Sprintf("%q=%q", name, r.Attributes[name])
 	}
 	return store.Memo(tx, key, func() (Decision, error) { return ask(tx, r) }, store.Roles)
 }
@@ -52,7 +57,21 @@ func ask(tx *store.Tx, r Request) (Decision, error) {
 		}
 		return strings.Compare(a.ID, b.ID)
 	})
-	return decide(r, reaching), nil
+	d := decide(r, reaching)
+	if !d.Allowed {
+		return d, nil
+	}
+	denials, err := denialsAt(tx, chain)
+	if err != nil {
+		return Decision{}, err
+	}
+	for i := range denials {
+		if denials[i].reaches(r) {
+			d.Allowed, d.Reason, d.Deny = false, Denied, &denials[i]
+			break
+		}
+	}
+	return d, nil
 }
 
 func keys(scopes []azure.ResourceID) []string {

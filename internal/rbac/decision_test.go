@@ -124,13 +124,13 @@ func TestDecisionString(t *testing.T) {
 		data     bool
 		reaching []held
 	}{
-		`allowed: role "Reader", assigned to ` + string(alice) + ` at ` + rg1 + `, has the action ` + readVM + ` (*/read)`:                                                                                {readVM, false, at(rg1, alice, BuiltIn(Reader))},
-		`allowed: role "Reader", assigned to ` + string(alice) + ` through ` + string(staff) + ` at /, has the action ` + readVM + ` (*/read)`:                                                            {readVM, false, at("/", staff, BuiltIn(Reader))},
-		`denied: ` + string(alice) + ` has no role at or above ` + vm:                                                                                                                                     {readVM, false, nil},
-		`denied: none of the roles that ` + string(alice) + ` has at or above ` + vm + ` has the action x/write: Reader`:                                                                                  {"x/write", false, at(rg1, alice, BuiltIn(Reader))},
-		`denied: ` + getSecret + ` is a data action, and what ` + string(alice) + ` has at or above ` + vm + ` is for the control plane only: Owner`:                                                      {getSecret, true, at(sub, alice, BuiltIn(Owner))},
-		`denied: role "Contributor", assigned to ` + string(alice) + ` at ` + sub + `, excludes the action ` + writeRole + ` by its notActions (Microsoft.Authorization/*/Write)`:                         {writeRole, false, at(sub, alice, BuiltIn(Contributor))},
-		`denied: role "Key Vault Data Access Administrator", assigned to ` + string(alice) + ` at ` + sub + `, has the action ` + writeRole + ` only under a condition, and conditions are not evaluated`: {writeRole, false, at(sub, alice, BuiltInNamed("Key Vault Data Access Administrator"))},
+		`allowed: role "Reader", assigned to ` + string(alice) + ` at ` + rg1 + `, has the action ` + readVM + ` (*/read)`:                                                                         {readVM, false, at(rg1, alice, BuiltIn(Reader))},
+		`allowed: role "Reader", assigned to ` + string(alice) + ` through ` + string(staff) + ` at /, has the action ` + readVM + ` (*/read)`:                                                     {readVM, false, at("/", staff, BuiltIn(Reader))},
+		`denied: ` + string(alice) + ` has no role at or above ` + vm:                                                                                                                              {readVM, false, nil},
+		`denied: none of the roles that ` + string(alice) + ` has at or above ` + vm + ` has the action x/write: Reader`:                                                                           {"x/write", false, at(rg1, alice, BuiltIn(Reader))},
+		`denied: ` + getSecret + ` is a data action, and what ` + string(alice) + ` has at or above ` + vm + ` is for the control plane only: Owner`:                                               {getSecret, true, at(sub, alice, BuiltIn(Owner))},
+		`denied: role "Contributor", assigned to ` + string(alice) + ` at ` + sub + `, excludes the action ` + writeRole + ` by its notActions (Microsoft.Authorization/*/Write)`:                  {writeRole, false, at(sub, alice, BuiltIn(Contributor))},
+		`denied: role "Key Vault Data Access Administrator", assigned to ` + string(alice) + ` at ` + sub + `, has the action ` + writeRole + ` only under a condition, and it does not hold here`: {writeRole, false, at(sub, alice, BuiltInNamed("Key Vault Data Access Administrator"))},
 	} {
 		r := Request{Principals: []azure.ObjectID{alice}, Action: c.action, Data: c.data, Scope: scopeOf(t, vm)}
 		if got := decide(r, c.reaching).String(); got != want {

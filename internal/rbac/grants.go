@@ -16,7 +16,8 @@ type Grants struct {
 	scopes           []azure.ResourceID // none within another, by key
 	keys             map[string]bool
 	managementGroups []azure.ResourceID
-	subscriptions    bool // every subscription is covered, by a management group
+	subscriptions    bool             // every subscription is covered, by a management group
+	denials          []DenyAssignment // those that take the action away, at whatever scope
 }
 
 // GrantsFor returns where the principals (the caller and its groups) have an
@@ -40,7 +41,11 @@ func GrantsFor(tx *store.Tx, principals []azure.ObjectID, action string, data bo
 		}
 	}
 	g.fill(granted)
-	return g, nil
+	if len(granted) == 0 {
+		return g, nil
+	}
+	g.denials, err = denialsOf(tx, Request{Principals: principals, Action: action, Data: data, ManagementGroups: managementGroups})
+	return g, err
 }
 
 // fill keeps the scopes that no other one covers: management groups first,
@@ -57,7 +62,7 @@ func (g *Grants) fill(granted []azure.ResourceID) {
 	})
 	g.keys = make(map[string]bool, len(granted))
 	for _, s := range granted {
-		if g.Covers(s) {
+		if g.granted(s) {
 			continue
 		}
 		g.keys[s.Key()] = true
@@ -69,8 +74,20 @@ func (g *Grants) fill(granted []azure.ResourceID) {
 
 // Covers reports whether the action is granted on id itself: for the scope of
 // a list it means that the whole list may be shown. Its cost is the depth of
-// id, whatever the number of grants.
-func (g Grants) Covers(id azure.ResourceID) bool {
+// id, whatever the number of grants, and that of the deny assignments.
+func (g Grants) Covers(id azure.ResourceID) bool { return g.granted(id) && !g.Denied(id) }
+
+// Denied reports whether a deny assignment takes the action away on id itself.
+func (g Grants) Denied(id azure.ResourceID) bool {
+	for i := range g.denials {
+		if g.denials[i].at(id, g.managementGroups) {
+			return true
+		}
+	}
+	return false
+}
+
+func (g Grants) granted(id azure.ResourceID) bool {
 	if id.IsZero() || len(g.keys) == 0 {
 		return false
 	}
@@ -85,10 +102,11 @@ func (g Grants) Covers(id azure.ResourceID) bool {
 	return false
 }
 
-// Within returns where a list at scope has to look, by key: scope itself if it
-// is wholly covered, else the granted scopes below it, which may be none.
+// Within returns where a list at scope has to look, by key: scope itself if the
+// grants cover it, else the granted scopes below it, which may be none. What a
+// deny assignment takes away is still in there: [Grants.Covers] tells of each item.
 func (g Grants) Within(scope azure.ResourceID) []azure.ResourceID {
-	if g.Covers(scope) {
+	if g.granted(scope) {
 		return []azure.ResourceID{scope}
 	}
 	var within []azure.ResourceID

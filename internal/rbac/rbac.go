@@ -1,10 +1,10 @@
 // Package rbac decides who may do what: it owns role definitions (the built-in
-// ones are data here, custom ones are stored), role assignments, and the rules
-// that turn them into allowed or not, with the reason. It does not know which
-// principals a caller stands for, which resources exist, or any wire shape:
-// the caller brings the principals, the management groups over a subscription
-// and the action. Deny assignments and conditions are not evaluated; what
-// carries a condition grants nothing. It may import azure, fault and store.
+// ones are data here, custom ones are stored), role assignments with their
+// conditions, deny assignments, and the rules that turn them into allowed or
+// not, with the reason. It does not know which principals a caller stands for,
+// which resources exist, or any wire shape: the caller brings the principals,
+// the management groups over a subscription, the action and what conditions
+// may ask for. It may import azure, fault and store.
 package rbac
 
 import (
@@ -85,6 +85,8 @@ const (
 	CodeDefinitionHasAssignments     = "RoleDefinitionHasAssignments"
 	CodeDefinitionSameName           = "RoleDefinitionWithSameNameExists"
 	CodeInvalidAction                = "InvalidActionOrNotAction"
+	CodeInvalidCondition             = "InvalidCondition"
+	CodeDenyAssignmentNotFound       = "DenyAssignmentNotFound"
 )
 
 const namespace = "Microsoft.Authorization"
@@ -93,6 +95,7 @@ const namespace = "Microsoft.Authorization"
 const (
 	TypeDefinition = namespace + "/roleDefinitions"
 	TypeAssignment = namespace + "/roleAssignments"
+	TypeDeny       = namespace + "/denyAssignments"
 )
 
 // ResourceID returns the id of the assignment: an extension of its scope.

@@ -24,6 +24,9 @@ func TestStored(t *testing.T) {
 			"put definition":    testPutDefinition,
 			"list definitions":  testDefinitions,
 			"delete definition": testDeleteDefinition,
+			"conditions":        testConditions,
+			"deny":              testDeny,
+			"deny refused":      testDenyRefused,
 		} {
 			t.Run(name, func(t *testing.T) { test(t, fresh(t)) })
 		}

@@ -35,6 +35,24 @@ func deleteReferences(tx *store.Tx, owner azure.ResourceID) error {
 	return err
 }
 
+// moveReferences lets the references that a resource has follow it to another
+// id. Those that name it are for its owner to change, and keep it where it is.
+func moveReferences(tx *store.Tx, from, to azure.ResourceID) error {
+	all, err := ReferencesOf(tx, from)
+	if err != nil || len(all) == 0 {
+		return err
+	}
+	for i, r := range all {
+		if all[i].From, err = azure.ParseResourceID(to.String() + r.From.String()[len(from.String()):]); err != nil {
+			return err
+		}
+	}
+	if err := deleteReferences(tx, from); err != nil {
+		return err
+	}
+	return SetReferences(tx, to, all)
+}
+
 const referenceColumns = `source, target, address`
 
 func scanReference(row func(...any) error) (r Reference, err error) {

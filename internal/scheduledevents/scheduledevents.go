@@ -264,3 +264,12 @@ func Forget(tx *store.Tx, machine azure.ResourceID) error {
 	}
 	return nil
 }
+
+// Follow lets all that is kept for a machine follow it to another id.
+func Follow(tx *store.Tx, from, to azure.ResourceID) error {
+	if _, err := tx.Exec(`UPDATE scheduled_events SET resource_id = $1, resource_key = $2 WHERE resource_key = $3`, to.String(), to.Key(), from.Key()); err != nil {
+		return err
+	}
+	_, err := tx.Exec(`UPDATE scheduled_event_documents SET resource_key = $1 WHERE resource_key = $2`, to.Key(), from.Key())
+	return err
+}

@@ -100,14 +100,59 @@ func Authorize(tx *store.Tx, c Caller, v *Vault, op Operation, name string) erro
 		return fault.Wrap(errors.New("no access policy of the vault gives any of the caller's principals this permission"),
 			fault.Forbidden, "The caller does not have secrets %s permission on key vault '%s'.", op.Permission(), v.Name).Named(CodeAccessDenied)
 	}
-	d, err := rbac.Check(tx, rbac.Request{
-		Principals: c.Principals, Action: op.Action(), Data: true, Scope: v.Scope(name),
-		ManagementGroups: []azure.ResourceID{rbac.RootManagementGroup(v.Properties.TenantID)},
-	})
+	d, err := v.Decide(tx, c.Principals, op, name)
 	if err != nil || d.Allowed {
 		return err
 	}
-	return fault.Wrap(errors.New(d.String()), fault.Forbidden, "Caller is not authorized to perform action on resource.").Named(CodeForbiddenByRBAC)
+	return fault.Wrap(&Denial{d}, fault.Forbidden, "Caller is not authorized to perform action on resource.").Named(CodeForbiddenByRBAC)
+}
+
+// Denial is the cause of a fault that denies by roles.
+type Denial struct{ rbac.Decision }
+
+func (d *Denial) Error() string { return d.Decision.String() }
+
+// Decide asks the roles. The name of a secret counts in conditions as it is
+// spelled in the vault, whatever the caller made of it; it is looked up only
+// where something depends on it.
+func (v *Vault) Decide(tx *store.Tx, principals []azure.ObjectID, op Operation, name string) (rbac.Decision, error) {
+	r := rbac.Request{
+		Principals: principals, Action: op.Action(), Data: true, Scope: v.Scope(name),
+		ManagementGroups: []azure.ResourceID{rbac.RootManagementGroup(v.Properties.TenantID)},
+	}
+	d, err := rbac.Check(tx, r)
+	if err != nil || d.Allowed || !d.Unsettled {
+		return d, err
+	}
+	if r.Attributes, err = v.attributes(tx, op, name); err != nil {
+		return d, err
+	}
+	return rbac.Check(tx, r)
+}
+
+// attributes are what conditions may ask of a call (control-plane.md C5): the
+// vault's name, and the secret's, as that of the request where it is written
+// and of the resource everywhere else. A list has no secret's name, and neither
+// has a restore before its backup is opened.
+func (v *Vault) attributes(tx *store.Tx, op Operation, name string) (rbac.Attributes, error) {
+	known := rbac.Attributes{rbac.AttributeVault: v.Name}
+	if name == "" {
+		return known, nil
+	}
+	var stored string
+	err := tx.QueryRow(`SELECT name FROM secrets WHERE vault_id = $1 AND name_key = $2`, v.ID, azure.Fold(name)).Scan(&stored)
+	switch {
+	case err == nil:
+		name = stored
+	case !errors.Is(err, store.ErrNoRows):
+		return nil, err
+	}
+	if op == SecretSet {
+		known[rbac.AttributeSecretToWrite] = name
+	} else {
+		known[rbac.AttributeSecret] = name
+	}
+	return known, nil
 }
 
 func (v *Vault) allowedByPolicy(c Caller, op Operation) bool {

@@ -15,6 +15,13 @@ func OperationOf(action string) (Operation, bool) {
 	return Operation(max(i, 0)), i >= 0
 }
 
+// Actions lists the data actions that roles may allow, each once.
+func Actions() []string {
+	all := slices.Clone(actions[:])
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // Holding finds the vault that a scope is or lies in, and the name of the
 // secret where the scope is one. A scope that is in no vault is NotFound.
 func Holding(tx *store.Tx, scope azure.ResourceID) (v *Vault, secret string, err error) {

@@ -6,7 +6,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${MIDAS_CACHE:-$HOME/.cache/midas}/clients
-names=(go js python java az)
+names=(go js python java az az-old)
 
 # state NAME is what NAME is made of: its sources, and this script.
 state() {
@@ -42,12 +42,17 @@ java_client() {
 
 # Wheels only: nothing of it may want a compiler. Byte code is made where it is used,
 # which halves the size and the time; the last line makes what the labs use.
-az_client() {
-    python3 -m venv "$1"
-    "$1/bin/python" -m pip install --quiet --no-compile --only-binary=:all: --requirement "$here/az/requirements.txt"
-    AZURE_CONFIG_DIR=$1/config AZURE_CORE_COLLECT_TELEMETRY=no "$1/bin/az" keyvault secret --help >/dev/null
-    rm -rf "$1/config"
+azure_cli() {
+    python3 -m venv "$2"
+    "$2/bin/python" -m pip install --quiet --no-compile --only-binary=:all: --requirement "$here/$1/requirements.txt"
+    AZURE_CONFIG_DIR=$2/config AZURE_CORE_COLLECT_TELEMETRY=no "$2/bin/az" keyvault secret --help >/dev/null
+    rm -rf "$2/config"
 }
+
+az_client() { azure_cli az "$1"; }
+
+# The one of about two years before.
+az-old_client() { azure_cli az-old "$1"; }
 
 install_clients() {
     mkdir -p "$cache"

@@ -1,6 +1,8 @@
 package authorization
 
 import (
+	"errors"
+	"maps"
 	"net/http"
 	"strings"
 
@@ -96,6 +98,9 @@ func putAssignment(c *arm.Call) (*arm.Answer, error) {
 		return nil, err
 	}
 	p := body.Properties
+	if p.Condition != "" && p.ConditionVersion == "" {
+		p.ConditionVersion = rbac.ConditionVersion
+	}
 	role, err := rbac.ParseDefinitionID(p.RoleDefinitionID)
 	if err != nil {
 		return nil, err
@@ -124,6 +129,36 @@ func putAssignment(c *arm.Call) (*arm.Answer, error) {
 		return &arm.Answer{Status: http.StatusCreated, Body: shown}, nil
 	}
 	return &arm.Answer{Status: http.StatusOK, Body: shown}, nil
+}
+
+// assignmentAttributes are what conditions may ask of a write or deletion: the
+// assignment as it is and as it is to be. What cannot be read is not known.
+func assignmentAttributes(c *arm.Call, write bool) (rbac.Attributes, error) {
+	known := rbac.Attributes{}
+	old, err := rbac.GetAssignment(c.Tx, c.ID.Scope(), c.ID.Name())
+	if err == nil {
+		known = old.Attributes(false)
+	} else if !fault.Is(err, fault.NotFound) {
+		return nil, err
+	}
+	var body assignmentBody
+	if !write || c.Decode(&body) != nil {
+		return known, nil
+	}
+	role, err := rbac.ParseDefinitionID(body.Properties.RoleDefinitionID)
+	principal, ok := azure.ParseGUID(body.Properties.PrincipalID)
+	if err != nil || !ok {
+		return known, nil
+	}
+	typ, err := principalType(c, azure.ObjectID(principal), body.Properties.PrincipalType)
+	if f, isFault := errors.AsType[*fault.Error](err); err != nil && (!isFault || f.Kind != fault.Invalid) {
+		return nil, err
+	} else if isFault {
+		return known, nil
+	}
+	next := rbac.Assignment{RoleID: role, PrincipalID: azure.ObjectID(principal), PrincipalType: typ}
+	maps.Copy(known, next.Attributes(true))
+	return known, nil
 }
 
 // principalType finds what kind of principal is meant. A service principal
@@ -167,9 +202,9 @@ func scopeExists(c *arm.Call) error {
 func listAssignments(c *arm.Call) ([]any, error) {
 	f := rbac.AssignmentFilter{Scope: c.ID, ManagementGroups: c.ManagementGroups}
 	filter := c.Param("$filter")
-	for _, part := range conjuncts(filter) {
+	for _, part := range arm.Conjuncts(filter) {
 		assigned, isAssigned := call(part, "assignedTo")
-		principal, isPrincipal := equals(part, "principalId")
+		principal, isPrincipal := arm.Equals(part, "principalId")
 		switch {
 		case part == "":
 		case strings.EqualFold(part, "atScope()"):
@@ -200,7 +235,7 @@ func listAssignments(c *arm.Call) ([]any, error) {
 
 // call reads "function('value')".
 func call(s, function string) (string, bool) {
-	rest, ok := cutFold(s, function)
+	rest, ok := arm.CutFold(s, function)
 	if !ok || !strings.HasPrefix(rest, "('") || !strings.HasSuffix(rest, "')") || len(rest) < 4 {
 		return "", false
 	}

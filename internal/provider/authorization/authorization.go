@@ -1,12 +1,10 @@
 // Package authorization is the resource provider Microsoft.Authorization:
-// role definitions and role assignments as Resource Manager shows them
-// (control-plane.md C). The rules are in rbac; here are the wire's shapes and
-// filters. It may import the arm door and everything below it.
+// role definitions, role and deny assignments and locks as Resource Manager
+// shows them (control-plane.md C). The rules are in rbac and lock; here are the
+// wire's shapes and filters. It may import the arm door and everything below it.
 package authorization
 
 import (
-	"strings"
-
 	"midas/internal/arm"
 	"midas/internal/azure"
 	"midas/internal/fault"
@@ -16,16 +14,35 @@ import (
 func Provider() arm.Provider {
 	return arm.Provider{Namespace: "Microsoft.Authorization", Types: []arm.Type{
 		{
-			Name:      "roleAssignments",
-			Versions:  []string{"2022-04-01", "2020-10-01-preview", "2020-08-01-preview", "2020-04-01-preview", "2020-03-01-preview", "2018-09-01-preview", "2018-01-01-preview", "2017-10-01-preview", "2016-07-01", "2015-07-01", "2015-06-01", "2014-10-01-preview", "2014-07-01-preview", "2014-04-01-preview"},
-			Extension: true,
-			Table:     &arm.Table{Get: getAssignment, List: listAssignments, Put: putAssignment, Delete: deleteAssignment},
+			Name:       "roleAssignments",
+			Versions:   []string{"2022-04-01", "2020-10-01-preview", "2020-08-01-preview", "2020-04-01-preview", "2020-03-01-preview", "2018-09-01-preview", "2018-01-01-preview", "2017-10-01-preview", "2016-07-01", "2015-07-01", "2015-06-01", "2014-10-01-preview", "2014-07-01-preview", "2014-04-01-preview"},
+			Extension:  true,
+			Attributes: assignmentAttributes,
+			Table:      &arm.Table{Get: getAssignment, List: listAssignments, Put: putAssignment, Delete: deleteAssignment},
 		},
 		{
 			Name:      "roleDefinitions",
 			Versions:  []string{"2022-05-01-preview", "2022-04-01", "2018-07-01", "2018-01-01-preview", "2017-05-01", "2016-07-01", "2015-07-01", "2015-06-01"},
 			Extension: true,
 			Table:     &arm.Table{Get: getDefinition, List: listDefinitions, Put: putDefinition, Delete: deleteDefinition},
+		},
+		{
+			Name:      "denyAssignments",
+			Versions:  []string{"2024-07-01-preview", "2022-04-01", "2018-07-01-preview"},
+			Extension: true,
+			Table:     &arm.Table{Get: getDeny, List: listDenials, Put: putDeny, Delete: deleteDeny},
+		},
+		{
+			Name:      "permissions",
+			Versions:  []string{"2022-05-01-preview", "2022-04-01", "2018-07-01", "2018-01-01-preview", "2015-07-01", "2015-06-01"},
+			Extension: true,
+			Table:     &arm.Table{List: listPermissions},
+		},
+		{
+			Name:      "locks",
+			Versions:  []string{"2020-05-01", "2017-04-01", "2016-09-01", "2015-06-01", "2015-05-01-preview", "2015-01-01"},
+			Extension: true, Lock: true,
+			Table: &arm.Table{Get: getLock, List: listLocks, Put: putLock, Delete: deleteLock},
 		},
 	}}
 }
@@ -45,46 +62,6 @@ func null(s string) any {
 		return nil
 	}
 	return s
-}
-
-// conjuncts splits a filter at each "and" that is not inside of a quoted text.
-func conjuncts(filter string) []string {
-	var parts []string
-	from, quoted := 0, false
-	for i := range len(filter) {
-		switch {
-		case filter[i] == '\'':
-			quoted = !quoted
-		case !quoted && i >= from && len(filter)-i >= 5 && strings.EqualFold(filter[i:i+5], " and "):
-			parts = append(parts, strings.Trim(filter[from:i], " +"))
-			from = i + 5
-		}
-	}
-	return append(parts, strings.Trim(filter[from:], " +"))
-}
-
-// equals reads a filter of the form "field eq 'value'" and returns the value.
-func equals(filter, field string) (string, bool) {
-	rest, ok := cutFold(strings.TrimSpace(filter), field)
-	if !ok {
-		return "", false
-	}
-	rest, ok = cutFold(strings.TrimLeft(rest, " +"), "eq")
-	if !ok {
-		return "", false
-	}
-	rest = strings.Trim(rest, " +")
-	if len(rest) < 2 || rest[0] != '\'' || rest[len(rest)-1] != '\'' {
-		return "", false
-	}
-	return strings.ReplaceAll(rest[1:len(rest)-1], "''", "'"), true
-}
-
-func cutFold(s, prefix string) (string, bool) {
-	if len(s) < len(prefix) || !strings.EqualFold(s[:len(prefix)], prefix) {
-		return s, false
-	}
-	return s[len(prefix):], true
 }
 
 func badFilter(filter string) error {

@@ -141,9 +141,9 @@ func deleteDefinition(c *arm.Call) (*arm.Answer, error) {
 func listDefinitions(c *arm.Call) ([]any, error) {
 	f := rbac.DefinitionFilter{Scope: c.ID, ManagementGroups: c.ManagementGroups}
 	filter := c.Param("$filter")
-	for _, part := range conjuncts(filter) {
-		name, isName := equals(part, "roleName")
-		typ, isType := equals(part, "type")
+	for _, part := range arm.Conjuncts(filter) {
+		name, isName := arm.Equals(part, "roleName")
+		typ, isType := arm.Equals(part, "type")
 		switch {
 		case part == "":
 		case strings.EqualFold(part, "atScopeAndBelow()"):

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"midas/internal/arm"
 )
 
 func TestConjuncts(t *testing.T) {
@@ -20,7 +22,7 @@ func TestConjuncts(t *testing.T) {
 		"roleName eq 'never closed and ended": {"roleName eq 'never closed and ended"},
 		" and ":                               {"", ""},
 	} {
-		if diff := cmp.Diff(want, conjuncts(filter)); diff != "" {
+		if diff := cmp.Diff(want, arm.Conjuncts(filter)); diff != "" {
 			t.Errorf("%q\n%s", filter, diff)
 		}
 	}
@@ -31,16 +33,16 @@ func FuzzFilter(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		for _, part := range conjuncts(s) {
+		for _, part := range arm.Conjuncts(s) {
 			call(part, "assignedTo")
-			equals(part, "principalId")
+			arm.Equals(part, "principalId")
 		}
 		// Whatever a role is called, its name can be asked for.
-		parts := conjuncts("type eq 'CustomRole' and roleName eq '" + strings.ReplaceAll(s, "'", "''") + "'")
+		parts := arm.Conjuncts("type eq 'CustomRole' and roleName eq '" + strings.ReplaceAll(s, "'", "''") + "'")
 		if len(parts) != 2 {
 			t.Fatalf("%q gives %q", s, parts)
 		}
-		if got, ok := equals(parts[1], "roleName"); !ok || got != s {
+		if got, ok := arm.Equals(parts[1], "roleName"); !ok || got != s {
 			t.Errorf("%q is read as %q, %t", s, got, ok)
 		}
 	})

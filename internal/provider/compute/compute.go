@@ -29,12 +29,16 @@ func Provider() arm.Provider {
 		Tracked:  true, Identity: true, ETag: true,
 		Names: arm.NameRule{Pattern: regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9._-]{0,62}[A-Za-z0-9_])?$`), Code: "InvalidParameter",
 			Says: "1 to 64 letters, digits, hyphens, underscores and full stops, with neither a hyphen nor a full stop at its ends"},
-		Prepare: prepare, Show: show, Remove: remove,
+		Prepare: prepare, Show: show, Remove: remove, Move: move,
 	}, disks(), extensions()}}
 }
 
 // versions are the api-versions of all types here, newest first.
 var versions = []string{"2026-03-01", "2025-04-01", "2024-11-01", "2024-07-01", "2024-03-01", "2023-09-01", "2023-07-01", "2023-03-01", "2022-11-01", "2022-08-01", "2022-03-01", "2021-11-01", "2021-07-01", "2021-03-01", "2020-12-01", "2020-06-01", "2019-12-01", "2019-07-01", "2019-03-01", "2018-10-01", "2018-06-01", "2018-04-01", "2017-12-01", "2017-03-30", "2016-04-30-preview", "2016-03-30", "2015-06-15"}
+
+// move takes along the maintenance that was announced to a machine. What it hangs
+// on is named in its properties.
+func move(c *arm.Change) error { return scheduledevents.Follow(c.Tx, c.Old.ID, c.New.ID) }
 
 // machine is what the provider itself reads and completes of a virtual
 // machine. Members that it does not know stay as they were given.

@@ -35,7 +35,7 @@ func Provider(root *seal.Root) arm.Provider {
 	p := provider{root}
 	return arm.Provider{Namespace: namespace,
 		Types: []arm.Type{
-			{Name: "vaults", Versions: versions, Tracked: true, System: true, Created: http.StatusOK, Names: vaultName, Prepare: p.prepare, Remove: remove},
+			{Name: "vaults", Versions: versions, Tracked: true, System: true, Created: http.StatusOK, Names: vaultName, Prepare: p.prepare, Remove: remove, Move: move},
 			{Name: "vaults/accessPolicies", Versions: versions, Table: &arm.Table{Put: putPolicies}},
 			{Name: "vaults/secrets", Versions: versions, Table: &arm.Table{Get: getSecret, Page: listSecrets, Put: p.putSecret, Patch: p.patchSecret}},
 			{Name: "deletedVaults", Versions: versions, Subscription: true, Table: &arm.Table{List: listDeleted}},
@@ -44,9 +44,12 @@ func Provider(root *seal.Root) arm.Provider {
 			{Name: "managedHSMs", Versions: versions, Prepare: noHSM},
 			{Name: "deletedManagedHSMs", Versions: versions, Subscription: true, Table: &arm.Table{List: none}},
 		},
-		Actions: []arm.Action{{Name: "checkNameAvailability", Open: true, Run: checkName}},
+		Actions:     []arm.Action{{Name: "checkNameAvailability", Open: true, Run: checkName}},
+		DataActions: vault.Actions(),
 	}
 }
+
+func move(c *arm.Change) error { return vault.Move(c.Tx, c.Old.ID, c.New.ID) }
 
 // There is no managed HSM, but clients that list vaults ask for them, too.
 func none(*arm.Call) ([]any, error) { return nil, nil }

@@ -25,6 +25,7 @@ func Provider() arm.Provider {
 			Names: arm.NameRule{Pattern: regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{2,127}$`),
 				Says: "3 to 128 letters, digits, hyphens and underscores, starting with a letter or digit"},
 			Prepare: prepare, Remove: remove, Show: show,
+			Actions: []arm.Action{{Name: "listAssociatedResources", Run: associated}},
 		},
 		federated(),
 		{Name: "identities", Versions: versions, Extension: true, Table: &arm.Table{Get: systemAssigned}},
