@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -92,6 +93,9 @@ func TestOlderAzureCLI(t *testing.T) {
 	runLabs(t, "AzureCloud", "az-old", "az-cloud.txtar", "az-role.txtar")
 }
 
+// azureCLIs are conditions of a lab: which Azure CLI it is run by.
+var azureCLIs = []string{"az", "az-old"}
+
 func runLabs(t *testing.T, cloud, az string, labs ...string) {
 	clients, err := clientsDir()
 	if err != nil {
@@ -101,6 +105,12 @@ func runLabs(t *testing.T, cloud, az string, labs ...string) {
 	testscript.Run(t, testscript.Params{
 		Files:              labs,
 		RequireUniqueNames: true,
+		Condition: func(name string) (bool, error) {
+			if !slices.Contains(azureCLIs, name) {
+				return false, fmt.Errorf("there is no Azure CLI %q", name)
+			}
+			return name == az, nil
+		},
 		Setup: func(env *testscript.Env) error {
 			return setup(env, cloud, az, clients)
 		},
