@@ -8,7 +8,6 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
@@ -38,7 +37,7 @@ func TestSignInByKeyboard(t *testing.T) {
 		t.Errorf("what has the focus looks %q", got)
 	}
 	b.run(typed(password, kb.Enter))
-	if got := <-w.arrived; got.Get("code") == "" || got.Get("state") != "a state" {
+	if got := b.arrived(); got.Get("code") == "" || got.Get("state") != "a state" {
 		t.Errorf("the application gets %v", got)
 	}
 	b.quiet()
@@ -54,7 +53,7 @@ func TestSignInByKeyboard(t *testing.T) {
 		t.Errorf("the first choice is %q", got)
 	}
 	b.run(typed(kb.Tab, kb.Enter))
-	if got := <-w.arrived; got.Get("code") == "" || got.Get("state") != "a state" {
+	if got := b.arrived(); got.Get("code") == "" || got.Get("state") != "a state" {
 		t.Errorf("the application gets %v", got)
 	}
 	b.quiet()
@@ -62,7 +61,7 @@ func TestSignInByKeyboard(t *testing.T) {
 	b.run(chromedp.Navigate(w.request(cliID, "prompt", "select_account")), heading("Pick an account"))
 	b.shoot("pick")
 	b.run(typed(kb.Enter))
-	<-w.arrived
+	b.arrived()
 	b.run(chromedp.Navigate(login+"/common/oauth2/v2.0/logout"), heading("Sign out"))
 	b.shoot("sign-out")
 	b.run(typed(kb.Enter), heading("You signed out"))
@@ -72,15 +71,8 @@ func TestSignInByKeyboard(t *testing.T) {
 // try types a password on a sign-in page and waits for the page that answers.
 func (b *browser) try(password string) {
 	b.Helper()
-	loaded := chromedp.Events(b.ctx, page.LoadEventFired) // from here on
-	b.run(typed(password, kb.Enter))
-	for _, err := range loaded {
-		if err != nil {
-			b.Fatal(err)
-		}
-		break
-	}
-	b.run(chromedp.WaitReady(chromedp.CSS(`#password:focus`)))
+	eval[string](b, `document.documentElement.dataset.page = "old"`)
+	b.run(typed(password, kb.Enter), chromedp.WaitReady(chromedp.CSS(`html:not([data-page]) #password:focus`)))
 }
 
 // TestMistakes: what is wrong is said where a screen reader says it first, and
@@ -106,7 +98,7 @@ func TestMistakes(t *testing.T) {
 	}
 	w.ahead.Add(int64(time.Minute))
 	b.run(typed(password, kb.Enter))
-	if got := <-w.arrived; got.Get("code") == "" {
+	if got := b.arrived(); got.Get("code") == "" {
 		t.Errorf("after the lock: %v", got)
 	}
 	b.run(chromedp.Navigate(w.request(cliID, "redirect_uri", "https://evil.example/")), heading("Sign in"))

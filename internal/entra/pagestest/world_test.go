@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
@@ -143,7 +144,8 @@ func (w *world) deviceCode(t *testing.T) (user string) {
 // else is there but the machine itself.
 type browser struct {
 	*testing.T
-	ctx   context.Context
+	tab   context.Context
+	ctx   context.Context // of the tab, over before the test is stopped
 	world *world
 	shots string
 
@@ -165,14 +167,22 @@ func (w *world) open(t *testing.T) *browser {
 	)
 	allocator, endAll := chromedp.NewExecAllocator(context.Background(), options...)
 	b := &browser{T: t, world: w, shots: t.ArtifactDir()}
-	ctx, end := chromedp.NewContext(allocator, chromedp.WithListener(b.listen))
-	b.ctx = ctx
+	tab, end := chromedp.NewContext(allocator, chromedp.WithListener(b.listen))
 	t.Cleanup(func() {
 		end()
 		endAll()
 	})
-	b.run(chromedp.Navigate("about:blank"))
+	if err := chromedp.Do(tab, chromedp.Navigate("about:blank")); err != nil {
+		t.Fatal(err)
+	}
+	b.ctx, b.tab = tab, tab
+	if over, ok := t.Deadline(); ok {
+		var cancel context.CancelFunc
+		b.ctx, cancel = context.WithDeadline(tab, over.Add(-margin))
+		t.Cleanup(cancel)
+	}
 	command(b, log.Enable, cdp.Empty{})
+	command(b, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}) // as the window that a person looks at
 	return b
 }
 
@@ -208,7 +218,33 @@ type act = chromedp.Action[chromedp.Void]
 func (b *browser) run(steps ...act) {
 	b.Helper()
 	if err := chromedp.Do(b.ctx, steps...); err != nil {
-		b.Fatal(err)
+		b.lost(err)
+	}
+}
+
+// margin is what a test that waits in vain has left to say what it sees.
+const margin = 10 * time.Second
+
+// lost ends a test that does not find what it waits for, with what it sees.
+func (b *browser) lost(err error) {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.tab, margin/2)
+	defer cancel()
+	seen, readErr := chromedp.Run(ctx, chromedp.Evaluate[string](`[location.origin + location.pathname, document.readyState, "focus: " + document.activeElement.id].join(", ") + "\n" + document.body.innerText`))
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.Fatalf("%v; the page (%v) is %s\nthe browser says %q", err, readErr, seen, b.troubles)
+}
+
+// arrived is what comes back to the application.
+func (b *browser) arrived() url.Values {
+	b.Helper()
+	select {
+	case got := <-b.world.arrived:
+		return got
+	case <-b.ctx.Done():
+		b.lost(b.ctx.Err())
+		return nil
 	}
 }
 
@@ -216,7 +252,7 @@ func (b *browser) run(steps ...act) {
 func command[P any](b *browser, c cdp.Command[P, cdp.Empty], parameters P) {
 	b.Helper()
 	if _, err := chromedp.Call(b.ctx, c, parameters); err != nil {
-		b.Fatal(err)
+		b.lost(err)
 	}
 }
 
@@ -225,7 +261,7 @@ func (b *browser) text(selector string) string {
 	b.Helper()
 	s, err := chromedp.Run(b.ctx, chromedp.Text(chromedp.CSS(selector)))
 	if err != nil {
-		b.Fatal(err)
+		b.lost(err)
 	}
 	return s
 }
@@ -235,7 +271,7 @@ func eval[T any](b *browser, expression string) T {
 	b.Helper()
 	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression))
 	if err != nil {
-		b.Fatal(err)
+		b.lost(err)
 	}
 	return v
 }
