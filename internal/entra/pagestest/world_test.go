@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -201,13 +202,13 @@ func (b *browser) listen(event any) {
 	}
 }
 
-// quiet wants that the browser had nothing to complain about.
-func (b *browser) quiet() {
+// quiet wants that the browser complained about nothing but what is meant to be.
+func (b *browser) quiet(meant ...string) {
 	b.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, s := range b.troubles {
-		b.Errorf("the browser says: %s", s)
+	if !slices.Equal(b.troubles, meant) {
+		b.Errorf("the browser says %q, not %q", b.troubles, meant)
 	}
 	b.troubles = nil
 }
