@@ -17,10 +17,17 @@ import (
 // typed presses keys, whatever has the focus.
 func typed(keys ...string) act { return chromedp.KeyEvent(strings.Join(keys, "")) }
 
+// focused waits until what is to have the focus has it: a key that is pressed
+// before goes nowhere.
+var focused = chromedp.WaitReady(chromedp.CSS(`:root:not(:has([autofocus])), :root:has([autofocus]:focus)`))
+
 // heading waits for a page by its heading.
 func heading(text string) act {
-	return chromedp.WaitVisible(fmt.Sprintf(`//h1[contains(., %q)]`, text))
+	return chromedp.Steps(chromedp.WaitVisible(fmt.Sprintf(`//h1[contains(., %q)]`, text)), focused)
 }
+
+// problem waits for a page that says what was wrong.
+var problem = chromedp.Steps(chromedp.WaitVisible(chromedp.CSS(`#problem:not(:empty)`)), focused)
 
 // TestSignInByKeyboard goes from an application to the pages and back without
 // a mouse, to one that takes the answer in its address and one in a form.
@@ -83,7 +90,7 @@ func (b *browser) try(password string) {
 func TestMistakes(t *testing.T) {
 	w := newWorld(t)
 	b := w.open(t)
-	b.run(chromedp.Navigate(w.request(cliID)), heading("Sign in"), typed(ada, kb.Tab, "wrong", kb.Enter), chromedp.WaitVisible(chromedp.CSS(`#problem:not(:empty)`)))
+	b.run(chromedp.Navigate(w.request(cliID)), heading("Sign in"), typed(ada, kb.Tab, "wrong", kb.Enter), problem)
 	b.shoot("wrong-password")
 	if got := b.text("#problem"); got != "Your user name or password is incorrect." {
 		t.Errorf("it says %q", got)
@@ -128,7 +135,7 @@ func TestDevice(t *testing.T) {
 		t.Errorf("it says %q", got)
 	}
 	w.ahead.Add(int64(directory.DeviceCodeLife))
-	b.run(chromedp.Navigate(login+"/device?otc="+late), heading("Enter code"), typed(kb.Enter), chromedp.WaitVisible(chromedp.CSS(`#problem:not(:empty)`)))
+	b.run(chromedp.Navigate(login+"/device?otc="+late), heading("Enter code"), typed(kb.Enter), problem)
 	b.shoot("expired-code")
 	if got := b.text("#problem"); !strings.HasPrefix(got, "That code is not valid.") {
 		t.Errorf("it says %q", got)
@@ -180,7 +187,6 @@ type shown struct {
 // to one who signs out.
 func (w *world) tour(t *testing.T) []shown {
 	long := strings.Repeat("n", 90) // without a place to break it
-	problem := chromedp.WaitVisible(chromedp.CSS(`#problem:not(:empty)`))
 	return []shown{
 		{"sign-in", []act{chromedp.Navigate(w.request(cliID)), heading("Sign in")}},
 		{"problem", []act{chromedp.Navigate(w.request(cliID)), heading("Sign in"), typed(ada, kb.Tab, "wrong", kb.Enter), problem}},

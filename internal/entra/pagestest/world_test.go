@@ -76,7 +76,7 @@ func newWorld(t *testing.T) *world {
 			return
 		}
 		r.ParseForm()
-		out.Write([]byte("<title>The app</title>"))
+		out.Write([]byte("<!DOCTYPE html><title>The app</title><h1>The app</h1>"))
 		w.arrived <- r.Form
 	}))
 	t.Cleanup(func() {
@@ -237,11 +237,13 @@ func (b *browser) lost(err error) {
 	b.Fatalf("%v; the page (%v) is %s\nthe browser says %q", err, readErr, seen, b.troubles)
 }
 
-// arrived is what comes back to the application.
+// arrived is what comes back to the application, once its page is there: to go
+// on before would cut the way to it off.
 func (b *browser) arrived() url.Values {
 	b.Helper()
 	select {
 	case got := <-b.world.arrived:
+		b.run(heading("The app"))
 		return got
 	case <-b.ctx.Done():
 		b.lost(b.ctx.Err())
