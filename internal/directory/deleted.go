@@ -44,7 +44,7 @@ func SoftDelete(tx *store.Tx, p Principal) error {
 // SoftDeleteApplication is [SoftDelete] for an application and its service principal.
 func SoftDeleteApplication(tx *store.Tx, a Application) error {
 	rows := []rowsOf{{"applications", "app_id", string(a.AppID)}, {"application_uris", "app_id", string(a.AppID)}, {"credentials", "app_id", string(a.AppID)},
-		{"federated_credentials", "app_id", string(a.AppID)}}
+		{"federated_credentials", "app_id", string(a.AppID)}, {"application_sign_in", "app_id", string(a.AppID)}, {"application_redirects", "app_id", string(a.AppID)}}
 	p, err := PrincipalByAppID(tx, a.Tenant, a.AppID)
 	switch {
 	case err == nil:
@@ -66,7 +66,8 @@ func SoftDeleteApplication(tx *store.Tx, a Application) error {
 type rowsOf struct{ table, column, value string }
 
 // principalRows is what a principal is, in the order in which it is restored.
-// Its roles in the directory are not among it: who may restore may not give those.
+// Its roles in the directory are not among it: who may restore may not give
+// those. Neither is what it was signed in with: that ended.
 func principalRows(id azure.ObjectID) []rowsOf {
 	of := string(id)
 	return []rowsOf{
@@ -74,6 +75,7 @@ func principalRows(id azure.ObjectID) []rowsOf {
 		{"owners", "object_id", of}, {"owners", "owner_id", of},
 		{"app_role_assignments", "principal_id", of}, {"app_role_assignments", "resource_id", of},
 		{"permission_grants", "client_id", of}, {"permission_grants", "resource_id", of}, {"permission_grants", "principal_id", of},
+		{"user_passwords", "object_id", of}, {"consents", "user_id", of},
 	}
 }
 

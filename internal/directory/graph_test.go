@@ -3,7 +3,9 @@ package directory
 import (
 	"encoding/json"
 	"errors"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,8 +20,12 @@ func testRestore(t *testing.T, db *store.DB, tenant Tenant) {
 	var app Application
 	var sp, ada, g, other Principal
 	var secret string
+	signIn := SignIn{PublicClient: true, GroupClaims: true, Redirects: []Redirect{{Web, "https://app.example/cb"}, {PublicClient, "http://localhost"}}}
+	consented := []string{"User.Read", "openid"}
+	const kept = UserHash("a hash")
+	var ticket string
 	update(t, db, func(tx *store.Tx) error {
-		var errs [12]error
+		var errs [15]error
 		app, errs[0] = CreateApplication(tx, Application{Tenant: tenant.ID, DisplayName: "app", IdentifierURIs: []string{"api://a"}, TokenVersion: 2})
 		sp, errs[1] = CreateServicePrincipal(tx, app)
 		secret, _, errs[2] = AddPassword(tx, app.AppID, "p", tx.Now.Add(time.Hour))
@@ -32,6 +38,9 @@ func testRestore(t *testing.T, db *store.DB, tenant Tenant) {
 		_, errs[9] = AssignRole(tx, DirectoryReaders, ada.ID)
 		errs[10] = SetProperties(tx, ada.ID, json.RawMessage(`{"city":"London"}`))
 		errs[11] = SetEnabled(tx, ada.ID, false)
+		errs[12] = errors.Join(SetUserPassword(tx, ada.ID, kept), Consent(tx, ada.ID, app.AppID, "a resource", consented))
+		errs[13] = SetSignIn(tx, app.AppID, signIn)
+		ticket, errs[14] = CreateSession(tx, ada.ID)
 		return errors.Join(errs[:]...)
 	})
 	update(t, db, func(tx *store.Tx) error {
@@ -68,8 +77,16 @@ func testRestore(t *testing.T, db *store.DB, tenant Tenant) {
 		if len(federated) != 1 || len(members) != 2 || !owns2 || len(roles) != 0 || string(o.Properties) != `{"city":"London"}` || o.Enabled || o.UPN != "Ada@contoso.example" {
 			t.Errorf("federated %v, members %v, owns %v %v, roles %v, user %+v", federated, members, owns, owns2, roles, o)
 		}
-		return errors.Join(err, err2, err3, err4, err5, err6, err7, CheckPassword(tx, app.AppID, secret))
+		password, err8 := UserPasswordOf(tx, ada.ID)
+		agreed, err9 := Consented(tx, ada.ID, app.AppID, "a resource")
+		how, err10 := SignInOf(tx, app.AppID)
+		slices.SortFunc(how.Redirects, func(a, b Redirect) int { return strings.Compare(b.URI, a.URI) })
+		if password.Hash != kept || !slices.Equal(agreed, consented) || !reflect.DeepEqual(how, signIn) {
+			t.Errorf("password %v, consent %v, sign-in %+v", password, agreed, how)
+		}
+		return errors.Join(err, err2, err3, err4, err5, err6, err7, err8, err9, err10, CheckPassword(tx, app.AppID, secret))
 	})
+	refused(t, db, fault.NotFound, func(tx *store.Tx) error { _, err := SessionByTicket(tx, ticket); return err })
 	refused(t, db, fault.NotFound, func(tx *store.Tx) error { _, err := DeletedByID(tx, tenant.ID, ada.ID); return err })
 }
 

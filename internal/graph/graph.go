@@ -7,6 +7,7 @@
 package graph
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -22,7 +23,7 @@ import (
 	"midas/internal/wire"
 )
 
-// Door is what the door needs. All of it but Record and SetPassword is needed.
+// Door is what the door needs. All of it but Record is needed.
 type Door struct {
 	DB     *store.DB
 	Sts    *sts.Service
@@ -31,10 +32,6 @@ type Door struct {
 	Now    func() time.Time
 	Log    *slog.Logger
 	Record func(wire.Event) // takes one event per request; nil where nothing is kept
-
-	// SetPassword gives a user the password of a passwordProfile. Where it is
-	// nil, users have no passwords, and what is sent is dropped.
-	SetPassword func(tx *store.Tx, user directory.Principal, password string, change bool) error
 }
 
 // Version is the one version that is served.
@@ -63,6 +60,7 @@ type call struct {
 	query    query
 	body     map[string]any
 	tx       *store.Tx
+	hash     directory.UserHash // of the password in body, once it is asked for
 
 	authorized bool // a right was asked for
 }
@@ -108,8 +106,23 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
 	return h.answer(w, answer)
 }
 
-// run does what is asked, in a transaction that may run twice.
+// run does what is asked. Where that needs the hash of a password, what it did
+// is taken back, the hash is made, and it is done again: the hash takes its
+// time, so it is made outside of the transaction, and only for who may set one.
 func (c *call) run() (answer reply, err error) {
+	answer, err = c.attempt()
+	u, ok := errors.AsType[unhashed](err)
+	if !ok {
+		return answer, err
+	}
+	if c.hash, err = directory.HashPassword(c.request.Context(), u.password); err != nil {
+		return reply{}, err
+	}
+	return c.attempt()
+}
+
+// attempt does what is asked, in a transaction that may run twice.
+func (c *call) attempt() (answer reply, err error) {
 	transaction := c.DB.View
 	if c.endpoint.update {
 		transaction = c.DB.Update

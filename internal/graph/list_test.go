@@ -207,19 +207,38 @@ func TestRolesAreNotRestored(t *testing.T) {
 	w.refused(400, codeRequestBad, "admin", "PATCH", "/users/"+admin, `{"accountEnabled":false}`)
 }
 
-// TestPasswordsGoOn holds that the password of a profile reaches the hook and nothing else.
-func TestPasswordsGoOn(t *testing.T) {
+// TestUserPasswords holds that the password of a profile is the user's, and is
+// kept as a hash and shown nowhere.
+func TestUserPasswords(t *testing.T) {
 	w := newWorld(t)
-	var got []string
-	w.door.SetPassword = func(_ *store.Tx, u directory.Principal, password string, change bool) error {
-		got = append(got, fmt.Sprint(u.UPN, " ", password, " ", change))
-		return nil
+	kept := func() (p directory.UserPassword) {
+		w.view(func(tx *store.Tx) error {
+			u, err := directory.PrincipalByUPN(tx, "ada@contoso.example")
+			if err != nil {
+				return err
+			}
+			p, err = directory.UserPasswordOf(tx, u.ID)
+			return err
+		})
+		return p
 	}
-	w.handler = w.door.Routes()
+	is := func(password string, want bool) {
+		t.Helper()
+		if right, err := kept().Hash.Matches(t.Context(), password); right != want || err != nil {
+			t.Errorf("%s is the password: %v, %v", password, right, err)
+		}
+	}
 	w.must(201, "admin", "POST", "/users", `{"accountEnabled":true,"displayName":"Ada","mailNickname":"ada","userPrincipalName":"ada@contoso.example","passwordProfile":{"password":"Analytical-1843","forceChangePasswordNextSignIn":false}}`)
+	is("Analytical-1843", true)
 	w.must(204, "admin", "PATCH", "/users/ada@contoso.example", `{"passwordProfile":{"password":"Analytical-1844"}}`)
-	if want := []string{"ada@contoso.example Analytical-1843 false", "ada@contoso.example Analytical-1844 true"}; !slices.Equal(got, want) {
-		t.Errorf("the hook got %q", got)
+	is("Analytical-1843", false)
+	is("Analytical-1844", true)
+	before := kept()
+	w.must(204, "admin", "PATCH", "/users/ada@contoso.example", `{"displayName":"Ada L","passwordProfile":{"forceChangePasswordNextSignIn":true}}`)
+	w.refused(403, codeDenied, "member", "PATCH", "/users/ada@contoso.example", `{"passwordProfile":{"password":"Analytical-1845"}}`)
+	w.refused(400, codeRequestBad, "admin", "PATCH", "/users/ada@contoso.example", `{"displayName":"Eve","passwordProfile":{"password":"analytical"}}`)
+	if kept() != before {
+		t.Error("another password is kept")
 	}
 	shown := w.send("admin", "GET", "/users/ada@contoso.example?$select=passwordProfile", "").Body.String()
 	var stored string

@@ -186,7 +186,8 @@ func (c *call) changeUser(o directory.Object, ch change) error {
 	return directory.SetProperties(c.tx, o.ID, properties)
 }
 
-// setPassword hands the password of a passwordProfile on. It is stored nowhere here.
+// setPassword gives a user the password of a passwordProfile. The first time
+// it asks for the hash, by an error, see [call.run]; the password itself is stored nowhere.
 func (c *call) setPassword(u directory.Principal, profile any) error {
 	p, _ := profile.(map[string]any)
 	password, ok := p["password"].(string)
@@ -196,12 +197,16 @@ func (c *call) setPassword(u directory.Principal, profile any) error {
 	if !isComplex(password) {
 		return fault.New(fault.Invalid, "The specified password does not comply with password complexity requirements. Please provide a different password.").At("passwordProfile")
 	}
-	if c.SetPassword == nil {
-		return nil
+	if c.hash == "" {
+		return unhashed{password}
 	}
-	change, given := p["forceChangePasswordNextSignIn"].(bool)
-	return c.SetPassword(c.tx, u, password, change || !given)
+	return directory.SetUserPassword(c.tx, u.ID, c.hash)
 }
+
+// unhashed says that the hash of a password is needed.
+type unhashed struct{ password string }
+
+func (unhashed) Error() string { return "graph: the hash of a password is needed" }
 
 // isComplex is Entra's rule: 8 to 256 characters of three classes.
 func isComplex(password string) bool {

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
@@ -74,7 +76,7 @@ func newWorld(t *testing.T) *world {
 			return
 		}
 		r.ParseForm()
-		out.Write([]byte("<title>The app</title>"))
+		out.Write([]byte("<!DOCTYPE html><title>The app</title><h1>The app</h1>"))
 		w.arrived <- r.Form
 	}))
 	t.Cleanup(func() {
@@ -143,7 +145,8 @@ func (w *world) deviceCode(t *testing.T) (user string) {
 // else is there but the machine itself.
 type browser struct {
 	*testing.T
-	ctx   context.Context
+	tab   context.Context
+	ctx   context.Context // of the tab, over before the test is stopped
 	world *world
 	shots string
 
@@ -165,14 +168,22 @@ func (w *world) open(t *testing.T) *browser {
 	)
 	allocator, endAll := chromedp.NewExecAllocator(context.Background(), options...)
 	b := &browser{T: t, world: w, shots: t.ArtifactDir()}
-	ctx, end := chromedp.NewContext(allocator, chromedp.WithListener(b.listen))
-	b.ctx = ctx
+	tab, end := chromedp.NewContext(allocator, chromedp.WithListener(b.listen))
 	t.Cleanup(func() {
 		end()
 		endAll()
 	})
-	b.run(chromedp.Navigate("about:blank"))
+	if err := chromedp.Do(tab, chromedp.Navigate("about:blank")); err != nil {
+		t.Fatal(err)
+	}
+	b.ctx, b.tab = tab, tab
+	if over, ok := t.Deadline(); ok {
+		var cancel context.CancelFunc
+		b.ctx, cancel = context.WithDeadline(tab, over.Add(-margin))
+		t.Cleanup(cancel)
+	}
 	command(b, log.Enable, cdp.Empty{})
+	command(b, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}) // as the window that a person looks at
 	return b
 }
 
@@ -191,13 +202,13 @@ func (b *browser) listen(event any) {
 	}
 }
 
-// quiet wants that the browser had nothing to complain about.
-func (b *browser) quiet() {
+// quiet wants that the browser complained about nothing but what is meant to be.
+func (b *browser) quiet(meant ...string) {
 	b.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, s := range b.troubles {
-		b.Errorf("the browser says: %s", s)
+	if !slices.Equal(b.troubles, meant) {
+		b.Errorf("the browser says %q, not %q", b.troubles, meant)
 	}
 	b.troubles = nil
 }
@@ -208,7 +219,35 @@ type act = chromedp.Action[chromedp.Void]
 func (b *browser) run(steps ...act) {
 	b.Helper()
 	if err := chromedp.Do(b.ctx, steps...); err != nil {
-		b.Fatal(err)
+		b.lost(err)
+	}
+}
+
+// margin is what a test that waits in vain has left to say what it sees.
+const margin = 10 * time.Second
+
+// lost ends a test that does not find what it waits for, with what it sees.
+func (b *browser) lost(err error) {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.tab, margin/2)
+	defer cancel()
+	seen, readErr := chromedp.Run(ctx, chromedp.Evaluate[string](`[location.origin + location.pathname, document.readyState, "focus: " + document.activeElement.id].join(", ") + "\n" + document.body.innerText`))
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.Fatalf("%v; the page (%v) is %s\nthe browser says %q", err, readErr, seen, b.troubles)
+}
+
+// arrived is what comes back to the application, once its page is there: to go
+// on before would cut the way to it off.
+func (b *browser) arrived() url.Values {
+	b.Helper()
+	select {
+	case got := <-b.world.arrived:
+		b.run(heading("The app"))
+		return got
+	case <-b.ctx.Done():
+		b.lost(b.ctx.Err())
+		return nil
 	}
 }
 
@@ -216,7 +255,7 @@ func (b *browser) run(steps ...act) {
 func command[P any](b *browser, c cdp.Command[P, cdp.Empty], parameters P) {
 	b.Helper()
 	if _, err := chromedp.Call(b.ctx, c, parameters); err != nil {
-		b.Fatal(err)
+		b.lost(err)
 	}
 }
 
@@ -225,7 +264,7 @@ func (b *browser) text(selector string) string {
 	b.Helper()
 	s, err := chromedp.Run(b.ctx, chromedp.Text(chromedp.CSS(selector)))
 	if err != nil {
-		b.Fatal(err)
+		b.lost(err)
 	}
 	return s
 }
@@ -235,7 +274,7 @@ func eval[T any](b *browser, expression string) T {
 	b.Helper()
 	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression))
 	if err != nil {
-		b.Fatal(err)
+		b.lost(err)
 	}
 	return v
 }
